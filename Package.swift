@@ -1,0 +1,62 @@
+// swift-tools-version:6.2
+// Every arrow between our targets stands here, and only here; an import without its arrow does not build.
+import PackageDescription
+
+let house: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let mustache: Target.Dependency = .product(name: "Mustache", package: "swift-mustache")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+
+let package = Package(
+    name: "perigee",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "Perigee", targets: ["Perigee"]),
+        .library(name: "PerigeeSQLite", targets: ["PerigeeSQLite"]),
+        .library(name: "PerigeeHTTP", targets: ["PerigeeHTTP"]),
+        .library(name: "PerigeeTesting", targets: ["PerigeeTesting"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"]), .brew(["lua"])]),
+        .target(name: "CLuaShim", dependencies: ["CLua"]),
+        .target(name: "PerigeeLua", dependencies: ["CLuaShim"], swiftSettings: house),
+        .target(name: "PerigeeJournal", swiftSettings: house),
+        .target(name: "PerigeeSQLite", dependencies: ["PerigeeJournal", grdb], swiftSettings: house),
+        .target(
+            name: "Perigee", dependencies: ["PerigeeLua", "PerigeeJournal", lifecycle, crypto, logging],
+            resources: [.embedInCode("stdlib")], swiftSettings: house),
+        .target(
+            name: "PerigeeHTTP",
+            dependencies: ["Perigee", "PerigeeJournal", httpClient, nio, nioPosix, nioHTTP, nioTLS],
+            swiftSettings: house),
+        .target(name: "PerigeeTesting", dependencies: ["Perigee", "PerigeeJournal"], swiftSettings: house),
+    ]
+)

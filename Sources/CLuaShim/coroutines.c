@@ -1,0 +1,161 @@
+// coroutine.resume and its kin, replaced so that a coroutine that stops for the host (a durable verb, the end of a
+// time slice, the end of the run) stops everything around it too, and is not taken for a yield of its own.
+#include "state.h"
+
+static lua_State *coroutine_argument(lua_State *L) {
+    lua_State *co = lua_tothread(L, 1);
+    luaL_argexpected(L, co, 1, "coroutine");
+    return co;
+}
+
+static bool stops_for_host(const pg_state *s) { return s->suspending || s->preempted || s->ended; }
+
+/// Resumes `co` with `count` values that are on L's stack. Returns the number of results, now on L's stack, -1 for an
+/// error, which is there then, or -2 if the host wants everything to stop.
+static int resume(lua_State *L, lua_State *co, int count) {
+    pg_state *s = pg_of(L);
+    bool blocks = !lua_isyieldable(L);
+    int results = 0, status;
+    if (!lua_checkstack(co, count)) {
+        lua_pushliteral(L, "too many arguments to resume");
+        return -1;
+    }
+    lua_xmove(L, co, count);
+    s->blocked += blocks;
+    do {
+        s->preempted = false;
+        s->current = co;
+        status = lua_resume(co, L, count, &results);
+        s->current = L;
+        count = 0;
+        // Where the script can't be left, a time slice is only noted.
+    } while (status == LUA_YIELD && s->preempted && !s->ended && s->blocked);
+    s->blocked -= blocks;
+    if (s->ended || (status == LUA_YIELD && stops_for_host(s))) return -2;
+    if (status == LUA_OK || status == LUA_YIELD) {
+        if (!lua_checkstack(L, results + 1)) {
+            lua_pop(co, results);
+            lua_pushliteral(L, "too many results to resume");
+            return -1;
+        }
+        lua_xmove(co, L, results);
+        return results;
+    }
+    lua_xmove(co, L, 1);
+    return -1;
+}
+
+static bool can_resume(lua_State *L, lua_State *co) {
+    if (lua_status(co) == LUA_OK && lua_gettop(co) == 0) {
+        lua_pushliteral(L, "cannot resume dead coroutine");
+        return false;
+    }
+    lua_Debug frame;
+    if (co == L || (lua_status(co) == LUA_OK && lua_getstack(co, 0, &frame))) {
+        lua_pushliteral(L, "cannot resume non-suspended coroutine");
+        return false;
+    }
+    if (lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD) {
+        lua_pushliteral(L, "cannot resume dead coroutine");
+        return false;
+    }
+    return true;
+}
+
+static int leave(lua_State *L, lua_KFunction next) {
+    pg_state *s = pg_of(L);
+    if (s->ended) return pg_stop_here(L);
+    return lua_yieldk(L, 0, 0, next);
+}
+
+static int resume_next(lua_State *L, int status, lua_KContext context);
+
+static int resume_results(lua_State *L, int results) {
+    if (results == -2) return leave(L, resume_next);
+    if (results < 0) {
+        lua_pushboolean(L, 0);
+        lua_insert(L, -2);
+        return 2;
+    }
+    lua_pushboolean(L, 1);
+    lua_insert(L, -(results + 1));
+    return results + 1;
+}
+
+static int resume_next(lua_State *L, int status, lua_KContext context) {
+    (void)status, (void)context;
+    lua_settop(L, 1);
+    return resume_results(L, resume(L, lua_tothread(L, 1), 0));
+}
+
+static int co_resume(lua_State *L) {
+    lua_State *co = coroutine_argument(L);
+    if (!can_resume(L, co)) return resume_results(L, -1);
+    return resume_results(L, resume(L, co, lua_gettop(L) - 1));
+}
+
+static int wrap_next(lua_State *L, int status, lua_KContext context);
+
+static int wrap_results(lua_State *L, lua_State *co, int results) {
+    if (results == -2) return leave(L, wrap_next);
+    if (results >= 0) return results;
+    int status = lua_status(co);
+    if (status != LUA_OK && status != LUA_YIELD) {
+        lua_resetthread(co);
+        lua_settop(co, 0);
+    }
+    if (lua_type(L, -1) == LUA_TSTRING) {
+        luaL_where(L, 1);
+        lua_insert(L, -2);
+        lua_concat(L, 2);
+    }
+    return lua_error(L);
+}
+
+static int wrap_next(lua_State *L, int status, lua_KContext context) {
+    (void)status, (void)context;
+    lua_settop(L, 0);
+    lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+    return wrap_results(L, co, resume(L, co, 0));
+}
+
+static int wrapped(lua_State *L) {
+    lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+    if (!can_resume(L, co)) return wrap_results(L, co, -1);
+    return wrap_results(L, co, resume(L, co, lua_gettop(L)));
+}
+
+static int co_wrap(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_State *co = lua_newthread(L);
+    lua_pushvalue(L, 1);
+    lua_xmove(L, co, 1);
+    lua_pushcclosure(L, wrapped, 1);
+    return 1;
+}
+
+static int co_yield(lua_State *L) {
+    if (L == pg_of(L)->run || L == pg_of(L)->main) return luaL_error(L, "attempt to yield from outside a coroutine");
+    return lua_yield(L, lua_gettop(L));
+}
+
+static int co_running(lua_State *L) {
+    lua_pushthread(L);
+    lua_pushboolean(L, L == pg_of(L)->run);
+    return 2;
+}
+
+static int co_isyieldable(lua_State *L) {
+    lua_pushboolean(L, L != pg_of(L)->run && lua_isyieldable(L));
+    return 1;
+}
+
+void pg_open_coroutines(lua_State *L) {
+    static const luaL_Reg functions[] = {
+        {"resume", co_resume}, {"wrap", co_wrap}, {"yield", co_yield}, {"running", co_running},
+        {"isyieldable", co_isyieldable}, {NULL, NULL},
+    };
+    luaL_requiref(L, "coroutine", luaopen_coroutine, 1);
+    luaL_setfuncs(L, functions, 0);
+    lua_pop(L, 1);
+}

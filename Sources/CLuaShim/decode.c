@@ -1,0 +1,192 @@
+// JSON to Lua values. It runs inside the coroutine, so that running out of memory is an error like any other there.
+#include "state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    lua_State *L;
+    pg_state *s;
+    const char *at, *end;
+    int depth;
+} reader;
+
+static void push_value(reader *r, bool in_object);
+
+static void fail(reader *r) {
+    pg_raise(r->L, "PG1020", "validation", "the text is not JSON", "Check it where it comes from.");
+}
+
+static void skip_space(reader *r) {
+    while (r->at < r->end && (*r->at == ' ' || *r->at == '\n' || *r->at == '\r' || *r->at == '\t')) r->at++;
+}
+
+static void expect(reader *r, const char *word) {
+    size_t length = strlen(word);
+    if ((size_t)(r->end - r->at) < length || memcmp(r->at, word, length)) fail(r);
+    r->at += length;
+}
+
+static unsigned quad(reader *r) {
+    unsigned value = 0;
+    if (r->end - r->at < 4) fail(r);
+    for (int i = 0; i < 4; i++) {
+        char c = *r->at++;
+        value <<= 4;
+        if (c >= '0' && c <= '9') value |= (unsigned)(c - '0');
+        else if (c >= 'a' && c <= 'f') value |= (unsigned)(c - 'a' + 10);
+        else if (c >= 'A' && c <= 'F') value |= (unsigned)(c - 'A' + 10);
+        else fail(r);
+    }
+    return value;
+}
+
+static void append_scalar(reader *r) {
+    unsigned scalar = quad(r);
+    if (scalar >= 0xD800 && scalar < 0xDC00) {
+        expect(r, "\\u");
+        unsigned low = quad(r);
+        if (low < 0xDC00 || low > 0xDFFF) fail(r);
+        scalar = 0x10000 + ((scalar - 0xD800) << 10) + (low - 0xDC00);
+    } else if (scalar >= 0xDC00 && scalar < 0xE000) {
+        fail(r);
+    }
+    char bytes[4];
+    size_t length;
+    if (scalar < 0x80) {
+        bytes[0] = (char)scalar, length = 1;
+    } else if (scalar < 0x800) {
+        bytes[0] = (char)(0xC0 | scalar >> 6), bytes[1] = (char)(0x80 | (scalar & 63)), length = 2;
+    } else if (scalar < 0x10000) {
+        bytes[0] = (char)(0xE0 | scalar >> 12), bytes[1] = (char)(0x80 | (scalar >> 6 & 63));
+        bytes[2] = (char)(0x80 | (scalar & 63)), length = 3;
+    } else {
+        bytes[0] = (char)(0xF0 | scalar >> 18), bytes[1] = (char)(0x80 | (scalar >> 12 & 63));
+        bytes[2] = (char)(0x80 | (scalar >> 6 & 63)), bytes[3] = (char)(0x80 | (scalar & 63)), length = 4;
+    }
+    pg_append(&r->s->scratch, bytes, length);
+}
+
+static void push_string(reader *r) {
+    const char *start = ++r->at;
+    while (r->at < r->end && *r->at != '"' && *r->at != '\\') r->at++;
+    if (r->at < r->end && *r->at == '"') {
+        lua_pushlstring(r->L, start, (size_t)(r->at++ - start));
+        return;
+    }
+    pg_buffer *text = &r->s->scratch;
+    text->length = 0;
+    pg_append(text, start, (size_t)(r->at - start));
+    while (r->at < r->end && *r->at != '"') {
+        if (*r->at != '\\') {
+            pg_append(text, r->at++, 1);
+            continue;
+        }
+        if (++r->at >= r->end) fail(r);
+        switch (*r->at++) {
+            case '"': pg_append(text, "\"", 1); break;
+            case '\\': pg_append(text, "\\", 1); break;
+            case '/': pg_append(text, "/", 1); break;
+            case 'b': pg_append(text, "\b", 1); break;
+            case 'f': pg_append(text, "\f", 1); break;
+            case 'n': pg_append(text, "\n", 1); break;
+            case 'r': pg_append(text, "\r", 1); break;
+            case 't': pg_append(text, "\t", 1); break;
+            case 'u': append_scalar(r); break;
+            default: fail(r);
+        }
+    }
+    if (r->at >= r->end) fail(r);
+    r->at++;
+    lua_pushlstring(r->L, text->bytes, text->length);
+}
+
+static void push_number(reader *r) {
+    const char *start = r->at;
+    bool integral = true;
+    while (r->at < r->end && strchr("+-0123456789.eE", *r->at)) {
+        if (*r->at == '.' || *r->at == 'e' || *r->at == 'E') integral = false;
+        r->at++;
+    }
+    char text[64];
+    size_t length = (size_t)(r->at - start);
+    if (length == 0) fail(r);
+    // Longer numbers have more digits than a number can keep.
+    if (length >= sizeof text) length = sizeof text - 1, integral = false;
+    memcpy(text, start, length);
+    text[length] = 0;
+    if (integral && lua_stringtonumber(r->L, text)) return;
+    lua_pushnumber(r->L, strtod(text, NULL));
+}
+
+static void push_array(reader *r) {
+    lua_createtable(r->L, 0, 0);
+    lua_rawgetp(r->L, LUA_REGISTRYINDEX, &pg_key_array);
+    lua_setmetatable(r->L, -2);
+    r->at++;
+    skip_space(r);
+    if (r->at < r->end && *r->at == ']') {
+        r->at++;
+        return;
+    }
+    for (lua_Integer index = 1;; index++) {
+        push_value(r, false);
+        lua_rawseti(r->L, -2, index);
+        skip_space(r);
+        if (r->at < r->end && *r->at == ']') break;
+        expect(r, ",");
+    }
+    r->at++;
+}
+
+static void push_object(reader *r) {
+    lua_createtable(r->L, 0, 4);
+    r->at++;
+    skip_space(r);
+    if (r->at < r->end && *r->at == '}') {
+        r->at++;
+        return;
+    }
+    while (true) {
+        skip_space(r);
+        if (r->at >= r->end || *r->at != '"') fail(r);
+        push_string(r);
+        skip_space(r);
+        expect(r, ":");
+        push_value(r, true);
+        lua_rawset(r->L, -3);
+        skip_space(r);
+        if (r->at < r->end && *r->at == '}') break;
+        expect(r, ",");
+    }
+    r->at++;
+}
+
+/// In an object `null` means that the field is absent; in a list it keeps its place.
+static void push_value(reader *r, bool in_object) {
+    skip_space(r);
+    if (r->at >= r->end) fail(r);
+    if (++r->depth > 200) fail(r);
+    luaL_checkstack(r->L, 6, "the value nests too deeply");
+    switch (*r->at) {
+        case '{': push_object(r); break;
+        case '[': push_array(r); break;
+        case '"': push_string(r); break;
+        case 't': expect(r, "true"), lua_pushboolean(r->L, 1); break;
+        case 'f': expect(r, "false"), lua_pushboolean(r->L, 0); break;
+        case 'n':
+            expect(r, "null");
+            if (in_object) lua_pushnil(r->L);
+            else lua_pushlightuserdata(r->L, NULL);
+            break;
+        default: push_number(r);
+    }
+    r->depth--;
+}
+
+void pg_decode(lua_State *L, const char *bytes, size_t length) {
+    reader r = {L, pg_of(L), bytes, bytes + length, 0};
+    push_value(&r, true);
+    skip_space(&r);
+    if (r.at != r.end) fail(&r);
+}

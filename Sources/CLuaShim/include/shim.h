@@ -1,0 +1,77 @@
+// The border between Swift and Lua. Swift calls only what stands here, and none of it raises a Lua error.
+#ifndef PERIGEE_SHIM_H
+#define PERIGEE_SHIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct pg_state pg_state;
+
+/// How the host answers a call of one of its functions.
+enum { PG_VALUE = 0, PG_NOTHING = 1, PG_FAILURE = 2, PG_SUSPEND = 3 };
+
+/// How a slice of a run ended.
+enum { PG_SUSPENDED = 1, PG_PREEMPTED = 2, PG_RETURNED = 3, PG_FAILED = 4, PG_ENDED_CPU = 5, PG_ENDED_MEMORY = 6 };
+
+/// The host's side. `call` returns one of the four above, having given its bytes to pg_set_reply.
+/// `module` returns 1 having given a chunk to pg_set_chunk, or 0 if there is no such module.
+/// Secrets are pairs of texts, each ended by a zero byte: JSON pointer, name.
+typedef struct {
+    void *context;
+    int (*call)(void *context, int function, const char *arguments, size_t length,
+                const char *secrets, size_t secrets_length, const char *script, int line);
+    int (*module)(void *context, const char *name, size_t length);
+} pg_host;
+
+typedef struct {
+    size_t memory_bytes;
+    uint64_t slice_nanoseconds;
+    uint64_t cpu_nanoseconds;
+    size_t value_bytes;
+    int value_depth;
+    uint64_t seed;
+} pg_limits;
+
+/// Bytes that belong to the state until the next call on it.
+typedef struct {
+    const char *bytes;
+    size_t length;
+} pg_text;
+
+/// Makes a state with its libraries and its sandbox; NULL if the memory limit does not even allow that.
+/// `functions` are the names of the host's functions; those that begin with "await_" may suspend.
+pg_state *pg_create(pg_limits limits, pg_host host, const char *const *functions, int count);
+void pg_close(pg_state *state);
+size_t pg_memory(const pg_state *state);
+
+/// Compiles a text and gives its bytecode to `write` (which returns 0 to go on). Returns 0, or 1 with a message.
+int pg_compile(const char *text, size_t length, const char *name,
+               int (*write)(void *context, const void *bytes, size_t length), void *context,
+               char *message, size_t message_size);
+
+/// Runs a chunk of the stdlib with (host, environment). Returns PG_RETURNED or PG_FAILED.
+int pg_prelude(pg_state *state, const char *bytecode, size_t length, const char *name);
+/// Makes the run's coroutine of a script's main chunk; pg_advance starts it and keeps the table it returns.
+int pg_prepare_script(pg_state *state, const char *bytecode, size_t length, const char *name);
+/// Makes the run's coroutine of a function of the kept table with a JSON argument.
+int pg_prepare_function(pg_state *state, const char *field, const char *argument, size_t length);
+/// Starts or goes on. `kind` is PG_NOTHING at the start and after PG_PREEMPTED.
+int pg_advance(pg_state *state, int kind, const char *bytes, size_t length);
+/// The kept table as JSON with `true` for functions. Returns PG_RETURNED or PG_FAILED.
+int pg_definition(pg_state *state);
+
+/// From within the host's callbacks: the answer's bytes, and the chunk of a module. They are copied.
+void pg_set_reply(pg_state *state, const char *bytes, size_t length);
+void pg_set_chunk(pg_state *state, const char *bytecode, size_t length, const char *name);
+
+/// After PG_RETURNED: the value as JSON; NULL for no value.
+pg_text pg_value(const pg_state *state);
+/// After PG_FAILED: the message; the error table as JSON or NULL; the innermost script and line; the traceback.
+pg_text pg_message(const pg_state *state);
+pg_text pg_error_value(const pg_state *state);
+pg_text pg_traceback(const pg_state *state);
+/// After PG_FAILED and PG_ENDED_…: where.
+const char *pg_script(const pg_state *state);
+int pg_line(const pg_state *state);
+
+#endif

@@ -1,0 +1,177 @@
+// The globals that the stdlib has, and the environment that scripts have.
+#include "state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_LOADED_TEXT (1 << 20)
+
+int pg_load_chunk(lua_State *L, const char *bytecode, size_t length, const char *name, bool in_environment) {
+    int status = luaL_loadbufferx(L, bytecode, length, name, "b");
+    if (status == LUA_OK && in_environment) {
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &pg_key_environment);
+        if (!lua_setupvalue(L, -2, 1)) lua_pop(L, 1);
+    }
+    return status;
+}
+
+/// Joins the pieces that a reader function gives; pushes the text, or nil and a message.
+static bool read_pieces(lua_State *L) {
+    luaL_Buffer text;
+    size_t total = 0;
+    luaL_buffinit(L, &text);
+    while (true) {
+        lua_pushvalue(L, 1);
+        lua_call(L, 0, 1);
+        size_t length = 0;
+        const char *piece = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &length) : NULL;
+        if (!piece && !lua_isnil(L, -1)) return luaL_error(L, "load: the reader must return text"), false;
+        total += length;
+        if (total > MAX_LOADED_TEXT) return luaL_error(L, "load: the text is longer than 1 MiB"), false;
+        if (length == 0) {
+            lua_pop(L, 1);
+            luaL_pushresult(&text);
+            return true;
+        }
+        luaL_addvalue(&text);
+    }
+}
+
+static int sandbox_load(lua_State *L) {
+    char name[64];
+    snprintf(name, sizeof name, "=%.60s", luaL_optstring(L, 2, "load"));
+    bool has_environment = !lua_isnone(L, 4);
+    if (lua_isfunction(L, 1)) read_pieces(L);
+    else lua_pushvalue(L, 1);
+    size_t length;
+    const char *text = luaL_checklstring(L, -1, &length);
+    if (length > MAX_LOADED_TEXT) return luaL_error(L, "load: the text is longer than 1 MiB");
+    if (luaL_loadbufferx(L, text, length, name, "t") != LUA_OK) {
+        lua_pushnil(L);
+        lua_insert(L, -2);
+        return 2;
+    }
+    if (has_environment) lua_pushvalue(L, 4);
+    else lua_rawgetp(L, LUA_REGISTRYINDEX, &pg_key_environment);
+    if (!lua_setupvalue(L, -2, 1)) lua_pop(L, 1);
+    return 1;
+}
+
+static int sandbox_require(lua_State *L) {
+    pg_state *s = pg_of(L);
+    size_t length;
+    const char *name = luaL_checklstring(L, 1, &length);
+    lua_settop(L, 1);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &pg_key_modules);
+    lua_pushvalue(L, 1);
+    if (lua_rawget(L, 2) != LUA_TNIL) {
+        if (!lua_islightuserdata(L, -1)) return 1;
+        lua_pushfstring(L, "the modules require each other in a circle: \"%s\" is being loaded already", name);
+        return pg_raise(L, "PG1006", "script", lua_tostring(L, -1), "Move what both need into a third module.");
+    }
+    lua_pop(L, 1);
+    if (strncmp(name, "stdlib/", 7) == 0 || !s->host.module(s->host.context, name, length)) {
+        lua_pushfstring(L, "there is no module \"%s\" in this version of the script", name);
+        return pg_raise(L, "PG1006", "script", lua_tostring(L, -1),
+                        "Require it by a name that stands in the script, require \"lib.name\", with lib/name.lua in the scripts folder.");
+    }
+    lua_pushvalue(L, 1);
+    lua_pushlightuserdata(L, s);
+    lua_rawset(L, 2);
+    if (pg_load_chunk(L, s->chunk.bytes, s->chunk.length, s->chunk_name, true) != LUA_OK) return lua_error(L);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushboolean(L, 1);
+    }
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, 2);
+    return 1;
+}
+
+static int sandbox_setmetatable(lua_State *L) {
+    int kind = lua_type(L, 2);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_argexpected(L, kind == LUA_TNIL || kind == LUA_TTABLE, 2, "nil or table");
+    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL) return luaL_error(L, "cannot change a protected metatable");
+    if (kind == LUA_TTABLE) {
+        lua_pushliteral(L, "__gc");
+        lua_rawget(L, 2);
+        if (!lua_isnil(L, -1)) {
+            return pg_raise(L, "PG1002", "script", "`__gc` does not exist in workflow scripts",
+                            "Release things in the script itself, or by `local x <close> = …`.");
+        }
+        lua_pop(L, 1);
+    }
+    lua_settop(L, 2);
+    lua_setmetatable(L, 1);
+    return 1;
+}
+
+static int null_text(lua_State *L) {
+    lua_pushstring(L, lua_touserdata(L, 1) ? "handle" : "null");
+    return 1;
+}
+
+static void open_libraries(lua_State *L) {
+    static const luaL_Reg libraries[] = {
+        {LUA_GNAME, luaopen_base}, {LUA_STRLIBNAME, luaopen_string}, {LUA_TABLIBNAME, luaopen_table},
+        {LUA_MATHLIBNAME, luaopen_math}, {LUA_UTF8LIBNAME, luaopen_utf8}, {NULL, NULL},
+    };
+    for (const luaL_Reg *library = libraries; library->func; library++) {
+        luaL_requiref(L, library->name, library->func, 1);
+        lua_pop(L, 1);
+    }
+    lua_getglobal(L, "string");
+    lua_pushnil(L);
+    lua_setfield(L, -2, "dump");
+    lua_pop(L, 1);
+    lua_pushliteral(L, "");
+    lua_getmetatable(L, -1);
+    lua_pushliteral(L, "string");
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 2);
+    lua_pushlightuserdata(L, NULL);
+    lua_createtable(L, 0, 2);
+    lua_pushcfunction(L, null_text);
+    lua_setfield(L, -2, "__tostring");
+    lua_pushliteral(L, "null");
+    lua_setfield(L, -2, "__metatable");
+    lua_setmetatable(L, -2);
+    lua_pop(L, 1);
+}
+
+static void seed_random(lua_State *L, uint64_t seed) {
+    lua_getglobal(L, "math");
+    lua_getfield(L, -1, "randomseed");
+    lua_pushinteger(L, (lua_Integer)seed);
+    lua_call(L, 1, 0);
+    lua_pop(L, 1);
+}
+
+void pg_open_sandbox(lua_State *L) {
+    static const char *const kept[] = {
+        "assert", "error", "ipairs", "next", "pairs", "pcall", "rawequal", "rawget", "rawlen", "rawset", "select",
+        "getmetatable", "tonumber", "tostring", "type", "xpcall", "_VERSION", "math", "string", "table", "utf8",
+        "coroutine", NULL,
+    };
+    static const luaL_Reg replaced[] = {
+        {"load", sandbox_load}, {"require", sandbox_require}, {"setmetatable", sandbox_setmetatable}, {NULL, NULL},
+    };
+    open_libraries(L);
+    pg_open_coroutines(L);
+    seed_random(L, pg_of(L)->limits.seed);
+    lua_createtable(L, 0, 64);
+    for (int index = 0; kept[index]; index++) {
+        lua_getglobal(L, kept[index]);
+        lua_setfield(L, -2, kept[index]);
+    }
+    luaL_setfuncs(L, replaced, 0);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -2, "_G");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &pg_key_environment);
+    lua_createtable(L, 0, 8);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &pg_key_modules);
+}

@@ -1,0 +1,67 @@
+public import PerigeeJournal
+import Synchronization
+
+/// What happens in a host, for pages and terminals. It is not durable, and a slow reader may miss some of it.
+public enum HostActivity: Sendable {
+    /// Anything about a run changed.
+    case runChanged(id: String)
+    case runStarted(run: String, workflow: String)
+    /// An attempt at a step ended.
+    case attempt(run: String, workflow: String, step: String, detail: AttemptDetail)
+    case stepCompleted(
+        run: String, workflow: String, step: String, verb: String, failed: Bool, attempts: Int, milliseconds: Int64)
+    /// The run waits; `approval` is the id of the decision that it waits for.
+    case waiting(run: String, workflow: String, step: String, what: String, approval: String?)
+    case decided(run: String, workflow: String, step: String, outcome: String, by: String, comment: String?)
+    /// The run ended, or needs attention.
+    case runEnded(run: String, workflow: String, status: RunStatus, milliseconds: Int64, message: String?)
+    case scriptLoaded(workflow: String, version: Int, isFirst: Bool, addedLines: Int, removedLines: Int)
+    /// Runs in flight were replayed against a new version.
+    case scriptChecked(workflow: String, version: Int, moved: Int, stayed: [StayedRun])
+    case scriptRefused(ScriptProblem, runningVersion: Int?)
+    case scriptDeleted(workflow: String)
+    /// At the start: so many runs go on where they were.
+    case recovered(runs: Int)
+}
+
+/// A run that stays on its version, and why.
+public struct StayedRun: Hashable, Sendable {
+    public var run: String
+    public var version: Int
+    public var reason: String
+}
+
+/// Tells every subscriber what happens.
+final class ActivityHub: Sendable {
+    /// How many events a slow subscriber may be behind before it misses the oldest.
+    private static let buffer = 1024
+
+    private struct State {
+        var next = 0
+        var subscribers: [Int: AsyncStream<HostActivity>.Continuation] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    func subscribe() -> AsyncStream<HostActivity> {
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: HostActivity.self, bufferingPolicy: .bufferingNewest(ActivityHub.buffer))
+        let id = state.withLock { state in
+            state.next += 1
+            state.subscribers[state.next] = continuation
+            return state.next
+        }
+        continuation.onTermination = { [weak self] _ in
+            self?.state.withLock { $0.subscribers[id] = nil }
+        }
+        return stream
+    }
+
+    func send(_ event: HostActivity) {
+        for subscriber in state.withLock({ Array($0.subscribers.values) }) { subscriber.yield(event) }
+    }
+
+    func finish() {
+        for subscriber in state.withLock({ Array($0.subscribers.values) }) { subscriber.finish() }
+    }
+}

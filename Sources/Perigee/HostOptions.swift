@@ -1,0 +1,39 @@
+import Foundation
+public import PerigeeLua
+
+/// How a host behaves.
+public struct HostOptions: Sendable {
+    /// What happens to runs in flight when a script is saved.
+    public enum Reload: Sendable {
+        /// They stay on the exact text that they have.
+        case stay
+        /// Those that come to the same place by replaying their record move to the new version; the others stay.
+        case moveWhenSafe
+    }
+
+    /// Keeps the runs, events and scripts of one tenant apart from those of others.
+    public var namespace = "default"
+    /// Names this host among others; a new one for every process.
+    public var hostID = "host-" + UUID().uuidString.lowercased()
+    /// How many threads run scripts, 1 or more.
+    public var shards = ProcessInfo.processInfo.activeProcessorCount
+    /// How long the runs of a host that is not heard of stay its own, in milliseconds.
+    public var leaseMilliseconds: Int64 = 15_000
+    /// How many waiting runs stay in memory; 0 replays a run at every wait.
+    public var residentRuns = 1000
+    public var reload = Reload.stay
+    /// The base of links to pages, without a slash at the end.
+    public var publicURL = "http://localhost:7420"
+    /// Secrets and settings that scripts use.
+    public var settings = Settings.environment()
+    /// The limits of each run's script.
+    public var limits = LuaLimits()
+    /// The largest event or input, in bytes.
+    public var maxEventBytes = 1_048_576
+    /// How often the scripts folder is looked at, in milliseconds.
+    public var scanMilliseconds: Int64 = 400
+    /// How long a host that is to end waits for steps under way, in milliseconds.
+    public var drainMilliseconds: Int64 = 10_000
+
+    public init() {}
+}

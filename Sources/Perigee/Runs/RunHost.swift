@@ -1,0 +1,131 @@
+import Foundation
+import PerigeeJournal
+import PerigeeLua
+
+/// A run's script as it calls the host: every call goes through the run's machine.
+final class RunHost: LuaHost {
+    var machine: RunMachine
+    /// Where the script and the record parted, if they did: the script is never resumed after that.
+    private(set) var divergence: Divergence?
+    private let compiled: CompiledBundle
+    private let settings: Settings
+    private let ambient: any Ambient
+
+    init(machine: RunMachine, compiled: CompiledBundle, settings: Settings, ambient: any Ambient) {
+        self.machine = machine
+        self.compiled = compiled
+        self.settings = settings
+        self.ambient = ambient
+    }
+
+    func module(_ name: String) -> LuaChunk? {
+        compiled.chunk(name)
+    }
+
+    func call(
+        function: Int, arguments: Bytes, secrets: [SecretUse], script: String, line: Int
+    ) -> LuaCallResult {
+        let function = HostFunction.allCases[function]
+        guard !function.isStep else { return step(arguments, secrets: secrets, line: line) }
+        let values = (try? JSON(parsing: arguments, maxDepth: 80))?.array ?? []
+        return .reply(function.pureReply(values) ?? reply(function, values))
+    }
+
+    // MARK: Durable verbs
+
+    private func step(_ arguments: Bytes, secrets: [SecretUse], line: Int) -> LuaCallResult {
+        let parts = JSONElements.split(arguments)
+        guard parts.count >= 3, let verb = JSONElements.text(parts[0]), let label = JSONElements.text(parts[1]) else {
+            return .reply(.failure(RunHost.malformed.bytes))
+        }
+        var request = StepRequest(
+            verb: verb, label: label, arguments: Payload(parts[2]), secrets: secrets, line: line)
+        if verb == "config" { request.known = settings.configOutcome(label) }
+        switch machine.request(request, at: ambient.now) {
+        case .deliver(.success(let value)): return .reply(.value(value))
+        case .deliver(.failure(let error)): return .reply(.failure(error))
+        case .suspend: return .suspend
+        case .diverged(let divergence):
+            self.divergence = divergence
+            // Verbs that can't suspend raise; the machine is ended as soon as the script comes back.
+            let waits = verb != "emit" && verb != "config"
+            return waits ? .suspend : .reply(.failure(RunHost.diverged(divergence).bytes))
+        }
+    }
+
+    private static let malformed = ScriptError(
+        code: "PG1010", kind: "script", message: "A verb was called without its label and options.",
+        hint: "The run's script is from another version of Perigee; run that version.")
+
+    static func diverged(_ divergence: Divergence) -> ScriptError {
+        ScriptError(
+            code: "PG2050", kind: "conflict", message: "The script went another way than it did before: \(divergence.reason).",
+            hint: "A script must do the same again when it is replayed; nothing was sent twice.")
+    }
+
+    // MARK: Everything else
+
+    private func reply(_ function: HostFunction, _ values: [JSON]) -> LuaReply {
+        switch function {
+        case .note: annotate(values)
+        case .tag: machine.tag((values.first ?? .object([:])).bytes)
+        case .status: machine.setStatus(String((values.first?.string ?? "").prefix(500)))
+        case .now: return .value(JSON.string(machine.scriptTime.description).bytes)
+        case .uuid: return .value(JSON.string(machine.random.uuid()).bytes)
+        case .random: return random(values)
+        case .today: return today(values)
+        case .run_info: return .value(info.bytes)
+        default: break
+        }
+        return .nothing
+    }
+
+    /// The longest text of a note or a log line, in characters; the rest is cut.
+    private static let maxNote = 8000
+
+    private func annotate(_ values: [JSON]) {
+        guard values.count >= 3 else { return }
+        let kind: Annotation.Kind = values[0].string == "log" ? .log : .note
+        let text = String((values[2].string ?? "").prefix(RunHost.maxNote))
+        let data = values.count > 3 && values[3] != .null ? values[3].bytes : nil
+        machine.annotate(kind, level: values[1].string ?? "info", text: text, data: data, at: ambient.now)
+    }
+
+    private func random(_ values: [JSON]) -> LuaReply {
+        let bits = machine.random.next()
+        guard let limit = values.first?.int, limit > 0 else {
+            return .value(JSON.double(Double(bits >> 11) / Double(1 << 53)).bytes)
+        }
+        return .value(JSON.int(1 + Int64(bits % UInt64(limit))).bytes)
+    }
+
+    private func today(_ values: [JSON]) -> LuaReply {
+        let name = values.first?.string ?? "UTC"
+        guard let zone = TimeZone(identifier: name) else {
+            return .failure(
+                ScriptError(
+                    code: "PG1013", kind: "validation", message: "flow.today: \"\(name)\" is no time zone.",
+                    hint: "Write a name such as \"Europe/Paris\"."
+                ).bytes)
+        }
+        var calendar = Calendar(identifier: .gregorian)
+        calendar.timeZone = zone
+        let date = Date(timeIntervalSince1970: Double(machine.scriptTime.milliseconds) / 1000)
+        let parts = calendar.dateComponents([.year, .month, .day], from: date)
+        let text = String(format: "%04d-%02d-%02d", parts.year ?? 0, parts.month ?? 0, parts.day ?? 0)
+        return .value(JSON.string(text).bytes)
+    }
+
+    /// What `flow.run` holds.
+    private var info: JSON {
+        let run = machine.run
+        var fields: [String: JSON] = [
+            "id": .string(run.id), "attempt": 1, "version": .int(Int64(run.version)),
+            "started_at": .string((run.startedAt ?? run.createdAt).description),
+            "trigger": (try? JSON(parsing: run.trigger)) ?? .null, "namespace": .string(run.namespace),
+            "correlation_id": .string(run.correlationID),
+        ]
+        if let key = run.key { fields["key"] = .string(key) }
+        return .object(fields)
+    }
+}

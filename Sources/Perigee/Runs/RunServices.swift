@@ -1,0 +1,205 @@
+import Logging
+import PerigeeJournal
+import Synchronization
+
+/// What the shards need of the world: the journal, effects, triggers, and who is told.
+final class RunServices: Sendable {
+    let context: RunContext
+    let logger: Logger
+    private let journal: any Journal
+    private let registry: ScriptRegistry
+    private let activity: ActivityHub
+    private let http: HTTPClientParts
+    private let functions: FunctionTable
+    private let dispatcher: Dispatcher
+    private let waiters: EndWaiters
+    /// Runs of this host that somebody asked to cancel and that have not been told yet, with the error.
+    private let cancelRequests = Mutex<[Int64: Payload]>([:])
+    /// Chunks of versions that are no longer the newest, by bundle.
+    private let bundles = Mutex<[String: CompiledBundle]>([:])
+
+    struct HTTPClientParts: Sendable {
+        var transport: (any HTTPTransport)?
+        var throttle: Throttle
+    }
+
+    init(
+        context: RunContext, journal: any Journal, registry: ScriptRegistry, activity: ActivityHub,
+        http: (any HTTPTransport)?, functions: FunctionTable, dispatcher: Dispatcher, waiters: EndWaiters, logger: Logger
+    ) {
+        self.context = context
+        self.journal = journal
+        self.registry = registry
+        self.activity = activity
+        self.http = HTTPClientParts(transport: http, throttle: Throttle())
+        self.functions = functions
+        self.logger = logger
+        self.dispatcher = dispatcher
+        self.waiters = waiters
+    }
+
+    var now: Timestamp { context.ambient.now }
+
+    func released() {
+        dispatcher.released()
+    }
+
+    // MARK: Taking a run up
+
+    /// The script and the record of a claimed run.
+    func prepare(_ claimed: ClaimedRun) async throws -> (compiled: CompiledBundle, entries: [Entry]) {
+        (try await compiled(claimed.run.bundle, workflow: claimed.run.workflow), try await entries(claimed.run))
+    }
+
+    /// Every entry of a run, read a part at a time.
+    func entries(_ run: RunRecord) async throws -> [Entry] {
+        guard run.entryCount > 0 else { return [] }
+        var entries: [Entry] = []
+        while true {
+            let part = try await journal.entries(run: run.number, after: entries.last?.sequence ?? 0, limit: 1000)
+            entries += part
+            guard part.count == 1000 else { return entries }
+        }
+    }
+
+    private static let maxCachedBundles = 256
+
+    private func compiled(_ bundle: String, workflow: String) async throws -> CompiledBundle {
+        if let loaded = registry.compiled(bundle: bundle) ?? bundles.withLock({ $0[bundle] }) { return loaded }
+        guard let files = try await journal.files(bundle: bundle) else {
+            throw ScriptProblem(
+                code: "PG2052", message: "The text of the version that this run is on is missing.",
+                hint: "Restore the database from a backup.", file: workflow + ".lua")
+        }
+        let compiled = try CompiledBundle(ScriptBundle(workflow: workflow, files: files))
+        bundles.withLock { bundles in
+            if bundles.count >= RunServices.maxCachedBundles { bundles.removeAll() }
+            bundles[bundle] = compiled
+        }
+        return compiled
+    }
+
+    // MARK: Committing
+
+    /// How long to wait before a batch that the store could not take is tried again, in milliseconds.
+    private static let commitRetryMilliseconds: Int64 = 1000
+
+    /// Commits a batch; while the store can't be written at all, it is tried again: the runs wait, nothing is lost.
+    func commit(_ batch: [Commit]) async -> [Result<CommitReceipt, JournalError>] {
+        while true {
+            do {
+                return try await journal.commit(batch)
+            } catch {
+                logger.error("the database can't be written; trying again in 1 s: \(error)")
+                try? await context.ambient.sleep(until: now.adding(milliseconds: RunServices.commitRetryMilliseconds))
+            }
+        }
+    }
+
+    /// Completes the events that a run emits: their ids, and the runs that they start.
+    func withStarts(_ commit: Commit, _ run: RunRecord) -> Commit {
+        guard !commit.emits.isEmpty else { return commit }
+        var commit = commit
+        commit.emits = commit.emits.map { submission in
+            guard var event = submission.event else { return submission }
+            event.id = context.ambient.identifier("evt")
+            let triggered = registry.triggers.starts(
+                for: event, correlationID: run.correlationID, ambient: context.ambient)
+            return Submission(namespace: submission.namespace, event: event, starts: triggered)
+        }
+        return commit
+    }
+
+    func attemptCommit(_ execution: RunExecution, _ step: Step, _ detail: AttemptDetail) -> Commit {
+        var data: [String: JSON] = ["attempt": .int(Int64(detail.attempt))]
+        if let delay = detail.retryInMilliseconds { data["retry_in_ms"] = .int(delay) }
+        let annotation = Annotation(
+            ordinal: nil, at: now, kind: .attempt, level: detail.retryInMilliseconds == nil ? "info" : "warning",
+            text: detail.summary, data: JSON.object(data).bytes, step: step.address)
+        return Commit(
+            run: execution.run.number, epoch: execution.machine.epoch, at: now, annotations: [annotation], next: .running)
+    }
+
+    /// A commit is durable: tells everybody whom it concerns.
+    func committed(_ commit: Commit, _ receipt: CommitReceipt, _ execution: RunExecution?) {
+        if receipt.wakesRuns { dispatcher.poke() }
+        if let due = commit.opens.compactMap(\.dueAt).min() { dispatcher.note(due: due) }
+        guard let run = execution?.run else { return }
+        for entry in commit.entries {
+            guard case .waitOpened(let step, let wait) = entry.fact else { continue }
+            let isApproval = step.verb == "ask.approval"
+            tell(
+                .waiting(
+                    run: run.id, workflow: run.workflow, step: step.address.label,
+                    what: isApproval ? "for a decision" : step.verb == "sleep" ? "for its time" : "for an event",
+                    approval: isApproval ? wait : nil))
+        }
+        let milliseconds = commit.at.milliseconds - (run.startedAt ?? run.createdAt).milliseconds
+        switch commit.next {
+        case .ended(let status, _, let error):
+            cancelRequests.withLock { $0[run.number] = nil }
+            tell(.runEnded(run: run.id, workflow: run.workflow, status: status, milliseconds: milliseconds, message: message(error)))
+        case .attention(let error):
+            tell(.runEnded(run: run.id, workflow: run.workflow, status: .attention, milliseconds: milliseconds, message: message(error)))
+        case .running, .waiting: break
+        }
+        if case .ended = commit.next { waiters.ended(run.id) }
+        if case .attention = commit.next { waiters.ended(run.id) }
+        tell(.runChanged(id: run.id))
+    }
+
+    private func message(_ error: Payload?) -> String? {
+        error.flatMap { try? JSON(parsing: $0) }?["message"]?.string
+    }
+
+    // MARK: Effects
+
+    /// Performs an effect to its end; `nil` if it was cancelled.
+    func perform(
+        _ effect: Effect, _ step: Step, _ run: RunRecord, report: @escaping @Sendable (AttemptDetail) -> Void
+    ) async -> EffectResult? {
+        switch effect {
+        case .http(let call):
+            let attempts = HTTPAttempts(
+                transport: http.transport, ambient: context.ambient, settings: context.settings,
+                throttle: http.throttle, onAttempt: report)
+            return try? await attempts.perform(call)
+        case .call(let call):
+            let result = await functions.perform(call, ambient: context.ambient)
+            return Task.isCancelled ? nil : result
+        }
+    }
+
+    // MARK: Cancelling
+
+    func requestCancel(_ number: Int64, error: Payload) {
+        cancelRequests.withLock { $0[number] = error }
+    }
+
+    func cancelRequested(_ number: Int64) -> Payload? {
+        cancelRequests.withLock { $0[number] }
+    }
+
+    func cancel(_ run: RunRecord, _ error: Payload) {
+        Task {
+            _ = try? await journal.cancel(run: run.id, error: error, now: now)
+            cancelRequests.withLock { $0[run.number] = nil }
+            tell(.runChanged(id: run.id))
+        }
+    }
+
+    // MARK: Telling
+
+    func tell(_ event: HostActivity) {
+        activity.send(event)
+    }
+
+    func tell(_ run: RunRecord, _ step: Step, _ result: EffectResult) {
+        guard case .outcome(let outcome, let attempts, let startedAt) = result else { return }
+        let isFailure = if case .failure = outcome { true } else { false }
+        tell(
+            .stepCompleted(
+                run: run.id, workflow: run.workflow, step: step.address.label, verb: step.verb, failed: isFailure,
+                attempts: attempts, milliseconds: now.milliseconds - startedAt.milliseconds))
+    }
+}

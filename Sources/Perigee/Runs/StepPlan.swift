@@ -1,0 +1,53 @@
+import PerigeeJournal
+import PerigeeLua
+
+/// What a durable verb comes to: each verb's own file says how its arguments are read.
+enum StepPlan: Sendable {
+    /// Tells an event with the next commit.
+    case emit(type: String, data: Payload)
+    /// Waits until it is answered, or until a moment.
+    case wait(Wait.Kind, dueAt: Timestamp?)
+    /// Does something that the outside world sees.
+    case effect(Effect)
+    /// Ends the run on purpose.
+    case stop(String?)
+
+    /// Reads a step.
+    ///
+    /// - Throws: ``ScriptError`` for arguments that make no sense; it is raised in the script.
+    init(_ step: Step, secrets: [SecretUse], run: RunRecord, now: Timestamp) throws(ScriptError) {
+        let arguments = (try? JSON(parsing: step.arguments, maxDepth: 80)) ?? .null
+        switch step.verb {
+        case "sleep": self = Sleep.plan(arguments, now: now)
+        case "wait.event": self = try WaitEvent.plan(arguments, now: now)
+        case "ask.approval": self = Approval.plan(arguments, now: now)
+        case "emit": self = Emit.plan(arguments)
+        case "call": self = .effect(.call(CallFunction(arguments, step: step, run: run)))
+        case "flow.stop": self = .stop(arguments["text"]?.string)
+        case let verb where verb.hasPrefix("http."):
+            self = .effect(.http(try HTTPCall(arguments, secrets: secrets, step: step, run: run)))
+        default:
+            throw ScriptError(
+                code: "PG1010", kind: "script", message: "\"\(step.verb)\" is no verb of this host.",
+                hint: "The run's script is from another version of Perigee; run that version.")
+        }
+    }
+
+    /// What a script is given when its wait was answered.
+    static func outcome(of answer: WaitAnswer, verb: String, publicURL: String) -> Outcome {
+        verb == "ask.approval" ? Approval.outcome(answer, publicURL: publicURL) : .success(answer.payload ?? JSON.null.bytes)
+    }
+}
+
+/// Something that the outside world sees.
+enum Effect: Sendable {
+    case http(HTTPCall)
+    case call(CallFunction)
+}
+
+/// How an effect ended.
+enum EffectResult: Sendable {
+    case outcome(Outcome, attempts: Int, startedAt: Timestamp)
+    /// It could not even begin, for a reason that only a person can resolve.
+    case attention(ScriptError)
+}

@@ -1,0 +1,94 @@
+public import Foundation
+import PerigeeJournal
+import PerigeeLua
+
+/// What the stdlib can ask of the host, by the name it has there.
+///
+/// Only those whose name begins with `await_` may suspend the script.
+enum HostFunction: String, CaseIterable {
+    case await_step, step, note, tag, status, now, today, uuid, random, run_info
+    case unknown_name, nearest, duration, time
+
+    static let names = allCases.map(\.rawValue)
+
+    var isStep: Bool { self == .await_step || self == .step }
+
+    /// The answer of a function that depends on nothing but its arguments; `nil` for any other function.
+    func pureReply(_ arguments: [JSON]) -> LuaReply? {
+        switch self {
+        case .unknown_name: .value(UnknownName(arguments.first?.string ?? "?").fields.bytes)
+        case .nearest: HostFunction.nearest(arguments)
+        case .duration: HostFunction.value(arguments.first?.string.flatMap(DurationText.milliseconds(in:)).map(JSON.int))
+        case .time:
+            HostFunction.value(arguments.first?.string.flatMap(Timestamp.init(rfc3339:)).map { .int($0.milliseconds) })
+        default: nil
+        }
+    }
+
+    static func value(_ value: JSON?) -> LuaReply {
+        value.map { .value($0.bytes) } ?? .nothing
+    }
+
+    private static func nearest(_ arguments: [JSON]) -> LuaReply {
+        guard arguments.count == 2, let name = arguments[0].string, let candidates = arguments[1].array else {
+            return .nothing
+        }
+        return value(NearestName.of(name, among: candidates.compactMap(\.string)).map(JSON.string))
+    }
+}
+
+/// An error as scripts get it and as a run shows it.
+struct ScriptError: Error, Hashable {
+    var code: String
+    var kind: String
+    var message: String
+    var hint: String
+    /// Further fields: `status`, `response`, `attempt` …
+    var fields: [String: JSON] = [:]
+
+    var json: JSON {
+        let own: [String: JSON] = [
+            "code": .string(code), "kind": .string(kind), "message": .string(message), "hint": .string(hint),
+        ]
+        return .object(own.merging(fields) { own, _ in own })
+    }
+
+    var bytes: Payload { json.bytes }
+}
+
+/// Secrets and settings of a deployment.
+public struct Settings: Sendable {
+    /// The value of a secret; `nil` if there is none.
+    public var secret: @Sendable (String) -> String?
+    /// The value of a setting; `nil` if there is none.
+    public var config: @Sendable (String) -> String?
+
+    /// Creates settings from two look-ups.
+    public init(
+        secret: @escaping @Sendable (String) -> String?, config: @escaping @Sendable (String) -> String?
+    ) {
+        self.secret = secret
+        self.config = config
+    }
+
+    /// Reads `PERIGEE_SECRET_NAME` and `PERIGEE_CONFIG_NAME` from an environment.
+    public static func environment(_ values: [String: String] = ProcessInfo.processInfo.environment) -> Settings {
+        Settings(secret: { values["PERIGEE_SECRET_\($0)"] }, config: { values["PERIGEE_CONFIG_\($0)"] })
+    }
+
+    func configReply(_ name: String) -> LuaReply {
+        switch configOutcome(name) {
+        case .success(let value): .value(value)
+        case .failure(let error): .failure(error)
+        }
+    }
+
+    func configOutcome(_ name: String) -> Outcome {
+        if let value = config(name) { return .success(JSON.string(value).bytes) }
+        return .failure(
+            ScriptError(
+                code: "PG2031", kind: "validation", message: "The setting \"\(name)\" is not set in this deployment.",
+                hint: "Set the environment variable PERIGEE_CONFIG_\(name) and start the host again."
+            ).bytes)
+    }
+}

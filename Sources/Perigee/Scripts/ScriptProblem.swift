@@ -1,0 +1,120 @@
+public import PerigeeJournal
+import PerigeeLua
+
+/// Why a script can't be loaded, with the place in its text.
+public struct ScriptProblem: ExplainedError, Hashable {
+    public var code: String
+    public var message: String
+    public var hint: String
+    /// The file as its path in the scripts folder: `lib/crm.lua`.
+    public var file: String
+    /// From 1; 0 where no line is to blame.
+    public var line: Int
+    /// From 1; 0 where no column is known.
+    public var column: Int
+    /// The lines in question with a caret below; empty where no line is to blame.
+    public var excerpt: String
+
+    /// Describes a problem at a place of a text.
+    ///
+    /// - Parameters:
+    ///   - word: what the caret points at, searched in the line and the few after it.
+    ///   - text: the file's text, for the excerpt.
+    init(
+        code: String, message: String, hint: String, file: String, line: Int = 0, word: String? = nil,
+        text: String? = nil
+    ) {
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.file = file
+        let place = SourcePlace(line: line, word: word, text: text ?? "")
+        self.line = place?.line ?? line
+        column = place?.column ?? 0
+        excerpt = place?.excerpt ?? ""
+    }
+}
+
+extension ScriptProblem {
+    /// A problem that Lua's compiler found.
+    init(_ error: LuaSyntaxError, file: String, text: String) {
+        let near = error.near.map { $0.hasPrefix("'") && $0.hasSuffix("'") ? String($0.dropFirst().dropLast()) : $0 }
+        let found = near.map { $0 == "<eof>" ? " at the end of the file" : " near `\($0)`" } ?? ""
+        self.init(
+            code: "PG1009", message: "The script can't be read as Lua: \(error.message)\(found).",
+            hint: "Correct the line and save again.", file: file, line: error.line, word: near, text: text)
+    }
+
+    /// An error that the script raised while it was loaded.
+    init(_ failure: LuaFailure, file: String, texts: [String: String]) {
+        let fields = failure.value.flatMap { try? JSON(parsing: $0) }
+        let place = failure.script.isEmpty ? file : failure.script
+        self.init(
+            code: fields?["code"]?.string ?? "PG1012",
+            message: fields?["message"]?.string ?? "The script failed while it was loaded: \(failure.message)",
+            hint: fields?["hint"]?.string ?? "Correct the line and save again.", file: place, line: failure.line,
+            word: fields?["name"]?.string, text: texts[place])
+    }
+}
+
+/// A line of a text with what surrounds it.
+struct SourcePlace {
+    let line: Int
+    let column: Int
+    let excerpt: String
+
+    /// Finds the word in the line or the twelve after it, and draws the line before, the line and a caret.
+    init?(line: Int, word: String?, text: String, note: String = "") {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        guard line >= 1, line <= lines.count else { return nil }
+        var found = (line: line, start: 0, length: 0)
+        if let word, !word.isEmpty {
+            for candidate in line...min(line + 12, lines.count) {
+                guard let start = SourcePlace.find(word, in: lines[candidate - 1]) else { continue }
+                found = (candidate, start, word.count)
+                break
+            }
+        }
+        let content = lines[found.line - 1]
+        if found.length == 0 {
+            found.start = content.prefix { $0 == " " || $0 == "\t" }.count
+            found.length = max(1, min(content.count - found.start, 60))
+        }
+        self.line = found.line
+        column = found.start + 1
+        excerpt = SourcePlace.draw(found, lines: lines)
+    }
+
+    private static func draw(_ place: (line: Int, start: Int, length: Int), lines: [Substring]) -> String {
+        let width = String(place.line).count
+        var drawn: [String] = []
+        for number in max(1, place.line - 1)...place.line {
+            let label = String(number)
+            let indent = String(repeating: " ", count: width - label.count)
+            drawn.append("  \(indent)\(label) | \(lines[number - 1].prefix(160))")
+        }
+        let before = lines[place.line - 1].prefix(min(place.start, 160)).map { $0 == "\t" ? "\t" : " " }
+        drawn.append(
+            "  \(String(repeating: " ", count: width)) | \(before.joined())"
+                + String(repeating: "^", count: min(place.length, 80)))
+        return drawn.joined(separator: "\n")
+    }
+
+    /// The column (from 0) where a word stands by itself.
+    private static func find(_ word: String, in line: Substring) -> Int? {
+        let characters = Array(line)
+        let wanted = Array(word)
+        guard !wanted.isEmpty, characters.count >= wanted.count else { return nil }
+        func isName(_ character: Character) -> Bool { character.isLetter || character.isNumber || character == "_" }
+        for start in 0...(characters.count - wanted.count)
+        where characters[start..<start + wanted.count].elementsEqual(wanted) {
+            let before = start > 0 ? characters[start - 1] : " "
+            let end = start + wanted.count
+            let after = end < characters.count ? characters[end] : " "
+            if isName(wanted[0]) && isName(before) { continue }
+            if isName(wanted[wanted.count - 1]) && isName(after) { continue }
+            return start
+        }
+        return nil
+    }
+}

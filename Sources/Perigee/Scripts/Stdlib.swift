@@ -1,0 +1,41 @@
+/// The Lua half of the host, as it was when this program was built.
+enum Stdlib {
+    /// The texts by their path in a bundle: `stdlib/http.lua`.
+    static let files: [String: String] = Dictionary(
+        uniqueKeysWithValues: pieces.map { ("stdlib/\($0.name).lua", String(decoding: $0.text, as: UTF8.self)) })
+
+    /// The names that a script may use without declaring them: Lua's own and the host's.
+    static let ambientNames: Set<String> = luaNames.union(hostNames)
+
+    private static let hostNames: Set<String> = [
+        "ask", "call", "config", "emit", "flow", "http", "log", "print", "secret", "sleep", "try", "wait", "workflow",
+    ]
+
+    private static let luaNames: Set<String> = [
+        "_G", "_VERSION", "assert", "coroutine", "error", "getmetatable", "ipairs", "load", "math", "next", "pairs",
+        "pcall", "rawequal", "rawget", "rawlen", "rawset", "require", "select", "setmetatable", "string", "table",
+        "tonumber", "tostring", "type", "utf8", "xpcall",
+    ]
+
+    /// Names of stock Lua that a script can't have, with the way to do it here.
+    static let absentNames: [String: String] = [
+        "io": "A workflow has no files; read and write through http or call.",
+        "os": "Use flow.now(), flow.today(\"Europe/Paris\") and config \"NAME\".",
+        "debug": "Use log.info(text, { … }) to see a value in the run's timeline.",
+        "package": "require \"lib.name\" loads a module of the scripts folder.",
+        "dofile": "require \"lib.name\" loads a module of the scripts folder.",
+        "loadfile": "require \"lib.name\" loads a module of the scripts folder.",
+        "collectgarbage": "Memory is managed by the host; the limit is per run.",
+    ]
+
+    private static let pieces: [(name: String, text: [UInt8])] = [
+        ("ask", PackageResources.ask_lua), ("call", PackageResources.call_lua),
+        ("config", PackageResources.config_lua), ("emit", PackageResources.emit_lua),
+        ("errors", PackageResources.errors_lua), ("flow", PackageResources.flow_lua),
+        ("http", PackageResources.http_lua), ("log", PackageResources.log_lua),
+        ("options", PackageResources.options_lua), ("prelude", PackageResources.prelude_lua),
+        ("print", PackageResources.print_lua), ("secret", PackageResources.secret_lua),
+        ("sleep", PackageResources.sleep_lua), ("try", PackageResources.try_lua),
+        ("wait", PackageResources.wait_lua), ("workflow", PackageResources.workflow_lua),
+    ]
+}

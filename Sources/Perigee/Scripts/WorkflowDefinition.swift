@@ -1,0 +1,129 @@
+import PerigeeJournal
+import PerigeeLua
+
+/// What a script declared by `workflow{…}`.
+struct WorkflowDefinition: Sendable {
+    /// What starts a run.
+    enum Trigger: Sendable {
+        case event(type: String, match: EventMatch, changed: [String])
+        case http(method: String, path: String)
+        case manual
+    }
+
+    let name: String?
+    let about: String?
+    let triggers: [Trigger]
+    /// The triggers as they were declared.
+    let declaredTriggers: [JSON]
+    /// `lead:{id}`: the template of the business key.
+    let key: String?
+    let input: InputSchema?
+    /// The input schema as it was declared.
+    let declaredInput: JSON?
+
+    /// Reads a definition, as Lua gave it.
+    ///
+    /// - Throws: ``ScriptProblem`` for what is declared wrongly.
+    init(_ fields: JSON, bundle: ScriptBundle) throws(ScriptProblem) {
+        name = fields["name"]?.string
+        about = fields["about"]?.string
+        key = fields["key"]?.string
+        declaredTriggers = fields["on"]?.array ?? []
+        declaredInput = fields["input"]
+        do {
+            triggers = try declaredTriggers.map { trigger throws(DefinitionFault) in
+                try WorkflowDefinition.trigger(trigger)
+            }
+            input = try declaredInput.map { schema throws(DefinitionFault) in try InputSchema(schema) }
+            if let key { try WorkflowDefinition.checkKey(key) }
+        } catch {
+            let path = bundle.scriptPath
+            throw ScriptProblem(
+                code: error.code, message: error.message, hint: error.hint, file: path, line: 1, word: error.word,
+                text: bundle.files[path])
+        }
+    }
+
+    private static func trigger(_ fields: JSON) throws(DefinitionFault) -> Trigger {
+        if let declared = fields["http"]?.string {
+            let parts = declared.split(separator: " ", maxSplits: 1)
+            return .http(method: String(parts[0]), path: String(parts[1]).trimmingPathSlashes())
+        }
+        guard let type = fields["event"]?.string else { return .manual }
+        let match: EventMatch
+        do {
+            match = try EventMatch(parsing: fields["match"] ?? .object([:]))
+        } catch {
+            throw DefinitionFault(
+                code: "PG1014", message: "`match` can't be understood: \(error).", hint: "Correct the conditions.",
+                word: "match")
+        }
+        let changed = fields["changed"]?.array?.compactMap(\.string) ?? []
+        return .event(type: type, match: match, changed: changed)
+    }
+
+    private static func checkKey(_ key: String) throws(DefinitionFault) {
+        guard KeyTemplate(key) != nil else {
+            throw DefinitionFault(
+                code: "PG1014", message: "`key` = \"\(key)\" has a brace that does not close.",
+                hint: "Write for example key = \"lead:{id}\".", word: "key")
+        }
+    }
+}
+
+/// What is wrong in a definition.
+struct DefinitionFault: Error {
+    var code: String
+    var message: String
+    var hint: String
+    /// What stands in the text where it is wrong.
+    var word: String?
+}
+
+/// A business key with the places of the input's fields: `lead:{id}`.
+struct KeyTemplate: Sendable {
+    private enum Part: Sendable {
+        case text(String)
+        case field([String])
+    }
+
+    private let parts: [Part]
+
+    /// `nil` if a brace does not close.
+    init?(_ text: String) {
+        var parts: [Part] = []
+        var rest = text[...]
+        while let open = rest.firstIndex(of: "{") {
+            guard let close = rest[open...].firstIndex(of: "}") else { return nil }
+            parts.append(.text(String(rest[..<open])))
+            parts.append(.field(rest[rest.index(after: open)..<close].split(separator: ".").map(String.init)))
+            rest = rest[rest.index(after: close)...]
+        }
+        self.parts = parts + [.text(String(rest))]
+    }
+
+    /// The key of an input; `nil` if a field is missing or is not text, a number or a truth value.
+    func key(for input: JSON) -> String? {
+        var key = ""
+        for part in parts {
+            switch part {
+            case .text(let text): key += text
+            case .field(let path):
+                guard let value = path.reduce(input as JSON?, { $0?[$1] }) else { return nil }
+                switch value {
+                case .string(let text): key += text
+                case .int, .double, .bool: key += value.text
+                case .null, .array, .object: return nil
+                }
+            }
+        }
+        return key
+    }
+}
+
+extension String {
+    /// `/orders/` is `orders`.
+    func trimmingPathSlashes() -> String {
+        String(drop { $0 == "/" }.reversed().drop { $0 == "/" }.reversed())
+    }
+}

@@ -1,0 +1,107 @@
+import PerigeeJournal
+
+/// Which workflows start at what, as the scripts stand now.
+struct TriggerIndex: Sendable {
+    /// The version of a workflow that new runs start on.
+    struct Target: Sendable {
+        let version: WorkflowVersion
+        let definition: WorkflowDefinition
+    }
+
+    private struct EventTrigger: Sendable {
+        let target: Target
+        let match: EventMatch
+        let changed: [String]
+    }
+
+    private var byEvent: [String: [EventTrigger]] = [:]
+    private var byPath: [String: [(method: String, target: Target)]] = [:]
+
+    init(_ targets: [Target]) {
+        for target in targets.sorted(by: { $0.version.workflow < $1.version.workflow }) {
+            for trigger in target.definition.triggers {
+                switch trigger {
+                case .event(let type, let match, let changed):
+                    byEvent[type, default: []].append(EventTrigger(target: target, match: match, changed: changed))
+                case .http(let method, let path): byPath[path, default: []].append((method, target))
+                case .manual: break
+                }
+            }
+        }
+    }
+
+    /// The runs that an event starts, at most one of each workflow.
+    func starts(for event: EventRecord, correlationID: String, ambient: any Ambient) -> [NewRun] {
+        guard let triggers = byEvent[event.type] else { return [] }
+        let data = (try? JSON(parsing: event.data)) ?? .null
+        var started: Set<String> = []
+        return triggers.compactMap { trigger in
+            guard trigger.match.matches(data, now: event.at), TriggerIndex.hasChanged(data, trigger.changed),
+                started.insert(trigger.target.version.workflow).inserted
+            else { return nil }
+            let source: JSON = [
+                "type": "event", "event": .string(event.type), "id": .string(event.sourceID),
+                "source": .string(event.source),
+            ]
+            let run = RunStart(target: trigger.target, input: data, trigger: source)
+            return run.newRun(correlationID: correlationID, ambient: ambient)
+        }
+    }
+
+    /// Whether one of the fields differs between `before` and `after`.
+    private static func hasChanged(_ data: JSON, _ fields: [String]) -> Bool {
+        fields.isEmpty || fields.contains { data["before"]?[$0] != data["after"]?[$0] }
+    }
+
+    /// What a request to a hook starts.
+    enum Hook {
+        case target(Target)
+        case wrongMethod(allowed: [String])
+        case unknown
+    }
+
+    func hook(method: String, path: String) -> Hook {
+        guard let candidates = byPath[path.trimmingPathSlashes()] else { return .unknown }
+        guard let found = candidates.first(where: { $0.method == method.uppercased() }) else {
+            return .wrongMethod(allowed: candidates.map(\.method))
+        }
+        return .target(found.target)
+    }
+}
+
+/// A run that is about to be created: its input is checked against what the workflow declares.
+struct RunStart {
+    let target: TriggerIndex.Target
+    var input: JSON
+    var trigger: JSON
+    var key: String?
+
+    init(target: TriggerIndex.Target, input: JSON, trigger: JSON, key: String? = nil) {
+        self.target = target
+        self.input = input
+        self.trigger = trigger
+        self.key = key ?? target.definition.key.flatMap(KeyTemplate.init)?.key(for: input)
+    }
+
+    /// Every fault of the input.
+    var faults: [InputFault] { target.definition.input?.faults(of: input) ?? [] }
+
+    /// The run; one whose input has faults is created all the same and needs attention, so that nothing is lost.
+    func newRun(correlationID: String?, ambient: any Ambient) -> NewRun {
+        let id = ambient.identifier("run")
+        let faults = faults
+        let error = faults.isEmpty ? nil : RunStart.error(faults).bytes
+        return NewRun(
+            id: id, workflow: target.version.workflow, version: target.version.number, bundle: target.version.bundle,
+            key: faults.isEmpty ? key : nil, input: input.bytes, trigger: trigger.bytes,
+            correlationID: correlationID ?? id, status: error == nil ? .queued : .attention, error: error)
+    }
+
+    static func error(_ faults: [InputFault]) -> ScriptError {
+        let list = faults.map { "\($0.pointer.isEmpty ? "the input" : "`\($0.pointer.dropFirst())`") \($0.detail)" }
+        return ScriptError(
+            code: "PG4022", kind: "validation", message: "The input does not fit: \(list.joined(separator: "; ")).",
+            hint: "Send it again with these fields corrected.",
+            fields: ["errors": .array(faults.map { ["pointer": .string($0.pointer), "detail": .string($0.detail)] })])
+    }
+}

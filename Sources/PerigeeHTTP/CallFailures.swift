@@ -1,0 +1,156 @@
+import AsyncHTTPClient
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+import Perigee
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// A connection was about to be used whose other end the policy does not permit.
+struct RefusedAddress: Error {
+    let address: IPAddress
+}
+
+extension HTTPFailure {
+    static func unusable(_ message: String, _ hint: String) -> HTTPFailure {
+        HTTPFailure(kind: .rejected, code: "PG2006", message: message, hint: hint)
+    }
+
+    static func refused(_ destination: Destination, _ address: IPAddress) -> HTTPFailure {
+        let what =
+            destination.host == address.description
+            ? "is a private address" : "leads to \(address), a private address"
+        return HTTPFailure(
+            kind: .rejected, code: "PG2004",
+            message: "\(destination.origin) \(what), and this host does not call those.",
+            hint: "Start it with --allow-host \(destination.name) if this call is meant.")
+    }
+
+    static func tooManyRedirects(_ destination: Destination) -> HTTPFailure {
+        HTTPFailure(
+            kind: .rejected, code: "PG2007",
+            message: "\(destination.name) redirected more than \(maxRedirects) times.",
+            hint: "Open the address in a browser to see where it leads, and call that one.")
+    }
+
+    static func tooLarge(_ destination: Destination, limit bytes: Int) -> HTTPFailure {
+        let size =
+            bytes > 0 && bytes % 1_048_576 == 0
+            ? "\(bytes / 1_048_576) MiB"
+            : bytes > 0 && bytes % 1024 == 0 ? "\(bytes / 1024) KiB" : "\(bytes) bytes"
+        return HTTPFailure(
+            kind: .limit, code: "PG2005", message: "The reply of \(destination.name) is larger than \(size).",
+            hint: "Ask the service for less at a time: one page, fewer fields.")
+    }
+
+    static func timeout(_ destination: Destination, milliseconds: Int) -> HTTPFailure {
+        let time = milliseconds % 1000 == 0 ? "\(milliseconds / 1000) s" : "\(milliseconds) ms"
+        return HTTPFailure(
+            kind: .timeout, code: "PG2003",
+            message: "\(destination.name) did not answer in full within \(time).",
+            hint: "Give the call a longer timeout if the service is known to be slow.")
+    }
+
+    static let interrupted = HTTPFailure(
+        kind: .network, code: "PG2002", message: "The call was broken off before it was answered.",
+        hint: "This happens when its run is cancelled or the host stops.")
+
+    /// What to tell of an error of the client, the network or the resolver.
+    init(_ error: any Error, calling destination: Destination, timeoutMilliseconds: Int) {
+        switch error {
+        case let failure as HTTPFailure: self = failure
+        case let refused as RefusedAddress: self = .refused(destination, refused.address)
+        case is CancellationError: self = .interrupted
+        case let error as HTTPClientError where error == .cancelled: self = .interrupted
+        case let error as HTTPClientError where error == .deadlineExceeded:
+            self = .timeout(destination, milliseconds: timeoutMilliseconds)
+        case let failure as LookupFailure: self = .unknownHost(destination, failure)
+        default:
+            self.init(
+                kind: .network, code: "PG2002", message: networkSentence(error, destination.name),
+                hint:
+                    "Check that the service is up and that its address is right."
+            )
+        }
+    }
+
+    private static func unknownHost(_ destination: Destination, _ failure: LookupFailure) -> HTTPFailure {
+        switch failure {
+        case .unknownName:
+            HTTPFailure(
+                kind: .network, code: "PG2002",
+                message: "There is no host with the name \(destination.host).",
+                hint: "Check the spelling of the address.")
+        case .noAnswer:
+            HTTPFailure(
+                kind: .network, code: "PG2002",
+                message: "The name \(destination.host) could not be looked up at the moment.",
+                hint: "Check this machine's network connection and name servers.")
+        }
+    }
+}
+
+/// The sentence is chosen by the kind of error and never quotes one: its text could hold what was sent.
+private func networkSentence(_ error: any Error, _ name: String) -> String {
+    switch error {
+    case let error as NIOConnectionError: connectSentence(error, name)
+    case let error as IOError: socketSentence(error.errnoCode, name)
+    case let error as HTTPClientError: clientSentence(error, name)
+    case ChannelError.connectTimeout:
+        "Could not connect to \(name): no answer within \(connectSeconds) seconds."
+    case HTTPParserError.invalidEOFState, is ChannelError:
+        "\(name) closed the connection before its reply was complete."
+    case is HTTPParserError: "What \(name) replied is not HTTP."
+    case is NIOSSLExtraError:
+        "Could not set up a secure connection to \(name): its certificate is for another name."
+    case NIOSSLError.handshakeFailed(let reason): handshakeSentence(reason, name)
+    case is NIOSSLError, is BoringSSLError: "The secure connection to \(name) broke."
+    default: "The connection to \(name) failed (\(type(of: error)))."
+    }
+}
+
+private func clientSentence(_ error: HTTPClientError, _ name: String) -> String {
+    switch error {
+    case .connectTimeout: "Could not connect to \(name): no answer within \(connectSeconds) seconds."
+    case .tlsHandshakeTimeout:
+        "Could not set up a secure connection to \(name): no answer within \(connectSeconds) seconds."
+    case .getConnectionFromPoolTimeout:
+        "All \(maxConnectionsPerHost) connections to \(name) stayed busy for \(connectSeconds) seconds."
+    case .alreadyShutdown: "\(name) was not called: this host is stopping."
+    case .remoteConnectionClosed: "\(name) closed the connection before its reply was complete."
+    default: "The connection to \(name) failed (\(error.shortDescription))."
+    }
+}
+
+private func connectSentence(_ error: NIOConnectionError, _ name: String) -> String {
+    guard let last = error.connectionErrors.last?.error else {
+        return "Could not connect to \(name): its name has no address."
+    }
+    return networkSentence(last, name)
+}
+
+private func socketSentence(_ number: CInt, _ name: String) -> String {
+    switch number {
+    case ECONNREFUSED: "Could not connect to \(name): connection refused."
+    case ETIMEDOUT: "Could not connect to \(name): no answer."
+    case ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL: "Could not connect to \(name): no network leads there."
+    case ECONNRESET, EPIPE, ECONNABORTED: "\(name) broke the connection before its reply was complete."
+    case EMFILE, ENFILE: "Could not connect to \(name): this host has too many files and connections open."
+    default: "The connection to \(name) failed (system error \(number))."
+    }
+}
+
+private func handshakeSentence(_ reason: BoringSSLError, _ name: String) -> String {
+    // The library tells an untrusted certificate apart from other faults only in the name of its error.
+    let isUntrusted = String(describing: reason).contains("CERTIFICATE_VERIFY_FAILED")
+    return isUntrusted
+        ? "Could not set up a secure connection to \(name): its certificate is not trusted, or has expired."
+        : "Could not set up a secure connection to \(name): it does not speak TLS as this host does."
+}

@@ -1,0 +1,125 @@
+/// What a host tells the journal of one run that it owns. All of it becomes durable together, or nothing.
+public struct Commit: Hashable, Sendable {
+    /// What the run does after this commit.
+    public enum Next: Hashable, Sendable {
+        /// The host keeps working on it.
+        case running
+        /// The host lets go of it until one of its waits is answered.
+        case waiting
+        /// The host lets go of it; it needs attention because of this error.
+        case attention(error: Payload)
+        /// It is over: a status that is final, with its output or its error.
+        case ended(RunStatus, output: Payload?, error: Payload?)
+    }
+
+    /// The version that a run moves to.
+    public struct Move: Hashable, Sendable {
+        public var version: Int
+        public var bundle: String
+
+        public init(version: Int, bundle: String) {
+            self.version = version
+            self.bundle = bundle
+        }
+    }
+
+    /// The run, by ``RunRecord/number``.
+    public var run: Int64
+    /// The epoch under which the host owns the run.
+    public var epoch: Int64
+    public var at: Timestamp
+    /// New entries; the first one's sequence follows the last one in the journal.
+    public var entries: [Entry]
+    /// Waits that begin.
+    public var opens: [Wait]
+    /// Waits that these entries take over, by id, answered or not. They are gone before the new ones open; an
+    /// approval that nobody has decided is `cancelled`. Ids that are none of this run's waits mean nothing.
+    public var closes: [String]
+    /// Events that the run emitted, each with the runs it starts.
+    public var emits: [Submission]
+    public var annotations: [Annotation]
+    /// New tags, as a JSON object; `nil` leaves them.
+    public var tags: Payload?
+    /// A new status line; `nil` leaves it.
+    public var statusText: String?
+    public var move: Move?
+    public var next: Next
+
+    public init(
+        run: Int64, epoch: Int64, at: Timestamp, entries: [Entry] = [], opens: [Wait] = [], closes: [String] = [],
+        emits: [Submission] = [], annotations: [Annotation] = [], tags: Payload? = nil, statusText: String? = nil,
+        move: Move? = nil, next: Next
+    ) {
+        self.run = run
+        self.epoch = epoch
+        self.at = at
+        self.entries = entries
+        self.opens = opens
+        self.closes = closes
+        self.emits = emits
+        self.annotations = annotations
+        self.tags = tags
+        self.statusText = statusText
+        self.move = move
+        self.next = next
+    }
+}
+
+/// What became of a commit.
+public struct CommitReceipt: Hashable, Sendable {
+    /// Whether a run can be claimed now that could not before: one that this commit emitted to or started, or
+    /// the committed run itself because an event that it waits for had come already.
+    public var wakesRuns: Bool
+
+    public init(wakesRuns: Bool) {
+        self.wakesRuns = wakesRuns
+    }
+}
+
+/// A run that a host now owns.
+public struct ClaimedRun: Hashable, Sendable {
+    /// The run, with its new epoch.
+    public var run: RunRecord
+    /// The answers that wait to be taken over, oldest first.
+    public var answers: [WaitAnswer]
+
+    public init(run: RunRecord, answers: [WaitAnswer]) {
+        self.run = run
+        self.answers = answers
+    }
+}
+
+/// What came of a claim.
+public struct Claim: Hashable, Sendable {
+    public var runs: [ClaimedRun]
+    /// When the next run that nobody owns can be claimed, as far as is known now; `nil` for never.
+    public var nextDue: Timestamp?
+
+    public init(runs: [ClaimedRun], nextDue: Timestamp?) {
+        self.runs = runs
+        self.nextDue = nextDue
+    }
+}
+
+/// What a host learns when it renews its lease.
+public struct Heartbeat: Hashable, Sendable {
+    /// How many runs were freed because the host that owned them is gone.
+    public var freed: Int
+    /// Runs of this host that somebody asked to cancel, by number.
+    public var cancelRequested: [Int64]
+
+    public init(freed: Int, cancelRequested: [Int64]) {
+        self.freed = freed
+        self.cancelRequested = cancelRequested
+    }
+}
+
+/// What became of a request to cancel.
+public enum Cancellation: Hashable, Sendable {
+    /// Nobody worked on the run: it is cancelled now.
+    case cancelled(RunRecord)
+    /// A host works on it and was told.
+    case requested(RunRecord)
+    /// It had ended before.
+    case alreadyEnded(RunRecord)
+}

@@ -1,0 +1,111 @@
+/// Something that happened, told to the host from outside or by a run.
+public struct EventRecord: Hashable, Sendable {
+    /// The host's own id, `evt_` and 26 characters that sort by time.
+    public var id: String
+    public var namespace: String
+    /// Who told it (CloudEvents `source`); with ``sourceID`` it tells duplicates.
+    public var source: String
+    /// The id that the source gave it (CloudEvents `id`).
+    public var sourceID: String
+    /// What happened: `lead.created` (CloudEvents `type`).
+    public var type: String
+    /// The event's data, any JSON value.
+    public var data: Payload
+    public var at: Timestamp
+
+    public init(
+        id: String, namespace: String, source: String, sourceID: String, type: String, data: Payload,
+        at: Timestamp
+    ) {
+        self.id = id
+        self.namespace = namespace
+        self.source = source
+        self.sourceID = sourceID
+        self.type = type
+        self.data = data
+        self.at = at
+    }
+
+    /// What a script that waited for it gets: `{"at":…,"data":…,"id":…,"source":…,"type":…}`.
+    public var envelope: Payload {
+        let value: JSON = [
+            "id": .string(sourceID), "type": .string(type), "source": .string(source),
+            "at": .string(at.description), "data": (try? JSON(parsing: data)) ?? .null,
+        ]
+        return value.bytes
+    }
+}
+
+/// A run that is to be created.
+public struct NewRun: Hashable, Sendable {
+    public var id: String
+    public var workflow: String
+    public var version: Int
+    public var bundle: String
+    /// A run of this workflow that has the same key is taken instead of this one.
+    public var key: String?
+    public var input: Payload
+    public var trigger: Payload
+    public var correlationID: String
+    /// ``RunStatus/queued``, or ``RunStatus/attention`` for one that can't begin as it is.
+    public var status: RunStatus
+    /// Why it needs attention.
+    public var error: Payload?
+
+    public init(
+        id: String, workflow: String, version: Int, bundle: String, key: String? = nil, input: Payload,
+        trigger: Payload, correlationID: String, status: RunStatus = .queued, error: Payload? = nil
+    ) {
+        self.id = id
+        self.workflow = workflow
+        self.version = version
+        self.bundle = bundle
+        self.key = key
+        self.input = input
+        self.trigger = trigger
+        self.correlationID = correlationID
+        self.status = status
+        self.error = error
+    }
+}
+
+/// What one caller hands in: an event with the runs it starts, or a run by itself.
+public struct Submission: Hashable, Sendable {
+    public var namespace: String
+    /// The event. It is recorded, and answers the waits that match it.
+    public var event: EventRecord?
+    public var starts: [NewRun]
+    /// The caller's `Idempotency-Key` (IETF draft-ietf-httpapi-idempotency-key-header), which stands for
+    /// exactly this request.
+    public var idempotencyKey: String?
+    /// The digest of the request that `idempotencyKey` stands for.
+    public var requestDigest: String?
+
+    public init(
+        namespace: String, event: EventRecord? = nil, starts: [NewRun], idempotencyKey: String? = nil,
+        requestDigest: String? = nil
+    ) {
+        self.namespace = namespace
+        self.event = event
+        self.starts = starts
+        self.idempotencyKey = idempotencyKey
+        self.requestDigest = requestDigest
+    }
+}
+
+/// What became of a submission.
+public struct SubmissionReceipt: Hashable, Sendable {
+    /// The id of the event: that of the first one where this is a duplicate.
+    public var eventID: String?
+    /// The ids of the runs, in the order of `starts`: of the earlier ones where a key, an idempotency key or a
+    /// duplicate event names them.
+    public var runs: [String]
+    /// Whether the whole submission had been accepted before: nothing was done.
+    public var isDuplicate: Bool
+
+    public init(eventID: String?, runs: [String], isDuplicate: Bool) {
+        self.eventID = eventID
+        self.runs = runs
+        self.isDuplicate = isDuplicate
+    }
+}

@@ -1,0 +1,101 @@
+import Synchronization
+
+/// A journal in memory: the reference model of what every store does, and the store for tests.
+///
+/// It keeps plain values behind one lock. Nothing outlives the process.
+public final class MemoryJournal: Journal {
+    private let state = Mutex(MemoryState())
+
+    /// Creates an empty journal.
+    public init() {}
+
+    public func heartbeat(host: String, now: Timestamp, leaseUntil: Timestamp) async throws -> Heartbeat {
+        state.withLock { $0.heartbeat(host: host, now: now, leaseUntil: leaseUntil) }
+    }
+
+    public func release(host: String, now: Timestamp) async throws {
+        state.withLock { $0.release(host: host, now: now) }
+    }
+
+    public func claim(
+        host: String, namespace: String, now: Timestamp, limit: Int, only: Int64?
+    ) async throws -> Claim {
+        try checkLimit(limit, 1...Int.max)
+        return state.withLock {
+            $0.claim(host: host, namespace: namespace, now: now, limit: limit, only: only)
+        }
+    }
+
+    public func commit(_ commits: [Commit]) async throws -> [Result<CommitReceipt, JournalError>] {
+        state.withLock { state in commits.map { state.commit($0) } }
+    }
+
+    public func submit(
+        _ submissions: [Submission], now: Timestamp
+    ) async throws -> [Result<SubmissionReceipt, JournalError>] {
+        state.withLock { state in
+            submissions.map { submission in
+                Result { () throws(JournalError) in try state.submit(submission, now: now).receipt }
+            }
+        }
+    }
+
+    public func decide(
+        approval: String, _ decision: Decision
+    ) async throws -> (approval: ApprovalRecord, isNew: Bool)? {
+        state.withLock { $0.decide(approval: approval, decision) }
+    }
+
+    public func cancel(run: String, error: Payload, now: Timestamp) async throws -> Cancellation? {
+        state.withLock { $0.cancel(run: run, error: error, now: now) }
+    }
+
+    public func saveVersion(
+        namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
+    ) async throws -> WorkflowVersion {
+        guard !files.isEmpty else { throw JournalError.invalid("a version needs at least one text") }
+        return state.withLock {
+            $0.saveVersion(
+                namespace: namespace, workflow: workflow, bundle: bundle, files: files, now: now)
+        }
+    }
+
+    public func files(bundle: String) async throws -> [String: String]? {
+        state.withLock { $0.bundles[bundle] }
+    }
+
+    public func entries(run: Int64, after: Int, limit: Int) async throws -> [Entry] {
+        try checkLimit(limit, 1...Int.max)
+        return state.withLock { $0.entries(run: run, after: after, limit: limit) }
+    }
+
+    public func run(id: String) async throws -> RunRecord? {
+        state.withLock { state in state.run(id: id)?.shown }
+    }
+
+    public func runs(_ query: RunQuery) async throws -> RunPage {
+        try checkLimit(query.limit, 1...500)
+        return state.withLock { $0.runs(query) }
+    }
+
+    public func history(run id: String) async throws -> RunHistory? {
+        state.withLock { state in
+            state.run(id: id).map { run in
+                RunHistory(run: run.shown, entries: run.entries, annotations: run.annotations)
+            }
+        }
+    }
+
+    public func approval(id: String) async throws -> ApprovalRecord? {
+        state.withLock { $0.approvals[id] }
+    }
+
+    public func approvals(
+        namespace: String, status: ApprovalStatus?, limit: Int
+    ) async throws -> [ApprovalRecord] {
+        try checkLimit(limit, 1...500)
+        return state.withLock { $0.approvals(namespace: namespace, status: status, limit: limit) }
+    }
+
+    public func checkWritable() async throws {}
+}

@@ -1,0 +1,77 @@
+extension MemoryState {
+    /// Opens a wait; one for an event looks back first.
+    mutating func open(_ number: Int64, _ wait: Wait, now: Timestamp) {
+        self[number].waits.append(OpenWait(wait: wait))
+        waitRuns[wait.id] = number
+        let run = self[number]
+        switch wait.kind {
+        case .timer: return
+        case .approval(let request):
+            approvals[wait.id] = ApprovalRecord(
+                id: wait.id, run: run.record.id, namespace: run.record.namespace,
+                workflow: run.record.workflow, address: wait.address, request: request, status: .waiting,
+                openedAt: wait.openedAt, dueAt: wait.dueAt)
+            approvalOrder.append(wait.id)
+        case .event:
+            let found = events.indices.dropFirst(run.eventsAfter).first { position in
+                let event = events[position]
+                return event.record.namespace == run.record.namespace && !run.usedEvents.contains(position)
+                    && wait.kind.isAnswered(by: event.record, event.data, now: now)
+            }
+            guard let found else { return }
+            self[number].usedEvents.insert(found)
+            _ = answer(number, run.waits.count - 1, payload: events[found].record.envelope, at: now)
+        }
+    }
+
+    /// Takes a wait away; a question that nobody has answered is cancelled.
+    mutating func close(_ number: Int64, _ id: String) {
+        guard waitRuns[id] == number else { return }
+        waitRuns[id] = nil
+        self[number].waits.removeAll { $0.wait.id == id }
+        if approvals[id]?.status == .waiting { approvals[id]?.status = .cancelled }
+    }
+
+    mutating func dropWaits(_ number: Int64) {
+        for open in self[number].waits { close(number, open.wait.id) }
+    }
+
+    /// Answers a wait.
+    ///
+    /// - Returns: whether its run can be claimed now and could not before.
+    mutating func answer(_ number: Int64, _ index: Int, payload: Payload?, at: Timestamp) -> Bool {
+        let run = self[number]
+        let wait = run.waits[index].wait
+        self[number].waits[index].arrival = (run.waits.map(\.arrival).max() ?? 0) + 1
+        self[number].waits[index].answer = WaitAnswer(
+            wait: wait.id, address: wait.address, at: at, payload: payload)
+        guard run.record.owner == nil else { return false }
+        if let wakeAt = run.wakeAt, wakeAt <= at { return false }
+        setWake(number, at)
+        return true
+    }
+
+    mutating func decide(
+        approval id: String, _ decision: Decision
+    ) -> (approval: ApprovalRecord, isNew: Bool)? {
+        guard var approval = approvals[id] else { return nil }
+        guard approval.status == .waiting, let number = waitRuns[id],
+            let index = self[number].waits.firstIndex(where: { $0.wait.id == id })
+        else { return (approval, false) }
+        approval.status = .decided
+        approval.decision = decision
+        approvals[id] = approval
+        _ = answer(number, index, payload: decision.payload, at: decision.at)
+        return (approval, true)
+    }
+}
+
+extension Wait.Kind {
+    func isAnswered(by event: EventRecord, _ data: JSON, now: Timestamp) -> Bool {
+        if case .event(let type, let match) = self {
+            type == event.type && match.matches(data, now: now)
+        } else {
+            false
+        }
+    }
+}

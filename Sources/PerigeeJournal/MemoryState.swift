@@ -1,0 +1,118 @@
+/// All facts of a ``MemoryJournal`` as one plain value.
+struct MemoryState {
+    /// A run with everything that belongs to it.
+    struct Run {
+        /// Its ``RunRecord/waits`` stay empty here; ``shown`` fills them in.
+        var record: RunRecord
+        /// When it can be claimed: only while nobody owns it.
+        var wakeAt: Timestamp?
+        /// Its waits look back at events after this many.
+        var eventsAfter: Int
+        /// Why somebody asked to cancel it while a host worked on it.
+        var cancelError: Payload?
+        var entries: [Entry] = []
+        var annotations: [Annotation] = []
+        /// In the order in which they were opened.
+        var waits: [OpenWait] = []
+        /// Events, by position, that answered one of its waits.
+        var usedEvents: Set<Int> = []
+    }
+
+    struct OpenWait {
+        var wait: Wait
+        var answer: WaitAnswer?
+        /// The run's how-manieth answer it is.
+        var arrival = 0
+    }
+
+    struct Event {
+        var record: EventRecord
+        var data: JSON
+        var runs: [String]
+    }
+
+    /// Names that are unique together: a namespace and two more.
+    struct Name: Hashable {
+        var namespace: String
+        var first: String
+        var second = ""
+    }
+
+    /// By ``RunRecord/number``, which is the position plus one.
+    var runs: [Run] = []
+    var runNumbers: [String: Int64] = [:]
+    /// By namespace, workflow and key.
+    var runKeys: [Name: Int64] = [:]
+    /// Runs that can be claimed now or later.
+    var wakeable: Set<Int64> = []
+    /// The run of every open wait.
+    var waitRuns: [String: Int64] = [:]
+    var events: [Event] = []
+    var eventIDs: Set<String> = []
+    /// By namespace, source and source id, a position in `events`.
+    var eventSources: [Name: Int] = [:]
+    /// By namespace and idempotency key.
+    var requests: [Name: (digest: String?, receipt: SubmissionReceipt)] = [:]
+    var approvals: [String: ApprovalRecord] = [:]
+    var approvalOrder: [String] = []
+    /// By namespace and workflow, oldest first.
+    var versions: [Name: [WorkflowVersion]] = [:]
+    var bundles: [String: [String: String]] = [:]
+    /// Until when each host's lease lasts.
+    var leases: [String: Timestamp] = [:]
+}
+
+extension MemoryState.Run {
+    /// The run as callers see it.
+    var shown: RunRecord {
+        var shown = record
+        if record.status == .waiting { shown.waits = waits.filter { $0.answer == nil }.map(\.wait) }
+        return shown
+    }
+}
+
+extension MemoryState {
+    func run(id: String) -> Run? {
+        runNumbers[id].map { self[$0] }
+    }
+
+    subscript(number: Int64) -> Run {
+        get { runs[Int(number) - 1] }
+        set { runs[Int(number) - 1] = newValue }
+        _modify { yield &runs[Int(number) - 1] }
+    }
+
+    mutating func setWake(_ number: Int64, _ at: Timestamp?) {
+        self[number].wakeAt = at
+        if at == nil { wakeable.remove(number) } else { wakeable.insert(number) }
+    }
+
+    /// Ends a run: nothing can happen to it any more.
+    mutating func end(_ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp)
+    {
+        letGo(number, status)
+        dropWaits(number)
+        self[number].record.output = output
+        self[number].record.error = error
+        self[number].record.endedAt = at
+        self[number].usedEvents = []
+        self[number].cancelError = nil
+    }
+
+    /// Nobody owns the run any more, and nothing wakes it yet.
+    mutating func letGo(_ number: Int64, _ status: RunStatus) {
+        self[number].record.owner = nil
+        self[number].record.status = status
+        setWake(number, nil)
+    }
+
+    /// Frees a run whose host is gone. A request to cancel it takes effect, as nobody works on it now.
+    mutating func free(_ number: Int64, now: Timestamp) {
+        if let error = self[number].cancelError {
+            end(number, .cancelled, output: nil, error: error, at: now)
+        } else {
+            letGo(number, .queued)
+            setWake(number, now)
+        }
+    }
+}

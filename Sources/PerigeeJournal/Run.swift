@@ -1,0 +1,239 @@
+/// The state that a run is in.
+public enum RunStatus: String, CaseIterable, Sendable {
+    /// Accepted; no host has begun it yet.
+    case queued
+    /// A host works on it.
+    case running
+    /// It waits for a time, an event or a person, and takes no memory.
+    case waiting
+    /// It cannot go on until a person or a rule resolves what stands in its `error`.
+    case attention
+    /// A person paused it.
+    case paused
+    /// Its script returned.
+    case completed
+    /// It ended by `flow.fail`.
+    case failed
+    /// It ended by `flow.stop`.
+    case stopped
+    /// A person or another run cancelled it.
+    case cancelled
+    /// It was ended at once, without its script being asked.
+    case terminated
+    /// It ran out of the time that its workflow allows.
+    case timed_out
+    /// It went on as a fresh run.
+    case continued
+
+    /// Whether nothing more can happen to the run.
+    public var isFinal: Bool {
+        switch self {
+        case .queued, .running, .waiting, .attention, .paused: false
+        case .completed, .failed, .stopped, .cancelled, .terminated, .timed_out, .continued: true
+        }
+    }
+}
+
+/// Where a step stands in its run: the branch, the label that the author gave it, and which use of that label in
+/// that branch it is. A step keeps its address when lines are added or moved around it.
+public struct StepAddress: Hashable, Sendable {
+    /// The branch, as a path from the run's main line, which is empty: `Kick everything off/invoice`.
+    public var path: String
+    /// The label that the author wrote.
+    public var label: String
+    /// 1 for the first step of this label in this branch, 2 for the second …
+    public var occurrence: Int
+
+    public init(path: String = "", label: String, occurrence: Int) {
+        self.path = path
+        self.label = label
+        self.occurrence = occurrence
+    }
+}
+
+extension StepAddress: CustomStringConvertible {
+    /// `/Kick everything off/invoice/Create invoice#1`
+    public var description: String {
+        (path.isEmpty ? "/" : "/\(path)/") + "\(label)#\(occurrence)"
+    }
+}
+
+/// A durable verb as a script called it.
+public struct Step: Hashable, Sendable {
+    public var address: StepAddress
+    /// The verb: `http.post`, `sleep`, `ask.approval`, `emit` …
+    public var verb: String
+    /// What the script gave to the verb, as a JSON object.
+    public var arguments: Payload
+    /// The script's line, from 1; 0 where it is not known.
+    public var line: Int
+
+    public init(address: StepAddress, verb: String, arguments: Payload, line: Int) {
+        self.address = address
+        self.verb = verb
+        self.arguments = arguments
+        self.line = line
+    }
+}
+
+/// How a step ended.
+public enum Outcome: Hashable, Sendable {
+    /// It gave this value.
+    case success(Payload)
+    /// It failed with this error, a JSON object `{kind, code, message, hint, …}`.
+    case failure(Payload)
+}
+
+/// One thing that happened in a run and is never changed afterwards.
+public enum Fact: Hashable, Sendable {
+    /// A step ended. `attempts` counts from 1; `startedAt` is when its first attempt began.
+    case stepCompleted(Step, Outcome, attempts: Int, startedAt: Timestamp)
+    /// The run began to wait at a step.
+    case waitOpened(Step, wait: String)
+    /// The run moved to another version of its workflow.
+    case versionMoved(from: Int, to: Int, bundle: String)
+}
+
+/// A fact at its place in a run's journal.
+public struct Entry: Hashable, Sendable {
+    /// The place, from 1, without gaps.
+    public var sequence: Int
+    public var recordedAt: Timestamp
+    public var fact: Fact
+
+    public init(sequence: Int, recordedAt: Timestamp, fact: Fact) {
+        self.sequence = sequence
+        self.recordedAt = recordedAt
+        self.fact = fact
+    }
+}
+
+/// What is only shown to people; it stands beside the journal and is no part of a replay.
+public struct Annotation: Hashable, Sendable {
+    public enum Kind: String, Sendable {
+        case log, note, attempt
+    }
+
+    /// The script's how-manieth annotation this is, from 1. A run that is replayed makes the same ones again, and
+    /// the journal keeps the first of each ordinal. `nil` where the host itself says something: always kept.
+    public var ordinal: Int?
+    public var at: Timestamp
+    public var kind: Kind
+    /// `debug`, `info`, `warning` or `error`.
+    public var level: String
+    public var text: String
+    /// More about it, as a JSON object.
+    public var data: Payload?
+    /// The step that it belongs to.
+    public var step: StepAddress?
+
+    public init(
+        ordinal: Int?, at: Timestamp, kind: Kind, level: String = "info", text: String, data: Payload? = nil,
+        step: StepAddress? = nil
+    ) {
+        self.ordinal = ordinal
+        self.at = at
+        self.kind = kind
+        self.level = level
+        self.text = text
+        self.data = data
+        self.step = step
+    }
+}
+
+/// A run as it stands now.
+public struct RunRecord: Hashable, Sendable {
+    /// The public id, `run_` and 26 characters that sort by time.
+    public var id: String
+    /// The store's own number, which rises with every run; commits name a run by it.
+    public var number: Int64
+    public var namespace: String
+    /// The workflow's id: its script's file name without `.lua`.
+    public var workflow: String
+    /// The version of the workflow that the run is on, from 1.
+    public var version: Int
+    /// The bundle of texts that this version is, see ``WorkflowVersion/bundle``.
+    public var bundle: String
+    public var status: RunStatus
+    /// The business key that makes a second run of the same thing impossible.
+    public var key: String?
+    public var input: Payload
+    /// What the script returned.
+    public var output: Payload?
+    /// Why the run needs attention or ended as it did: `{kind, code, message, hint, …}`.
+    public var error: Payload?
+    /// What started it: `{type: "event"|"http"|"manual", …}`.
+    public var trigger: Payload
+    /// The event that started it.
+    public var eventID: String?
+    /// The id that everything that follows from the same cause shares.
+    public var correlationID: String
+    /// Tags that the script set, as a JSON object of texts.
+    public var tags: Payload?
+    /// The line that the script set by `flow.status`.
+    public var statusText: String?
+    public var createdAt: Timestamp
+    /// When a host first took it up.
+    public var startedAt: Timestamp?
+    /// When it came to its end (`status.isFinal`).
+    public var endedAt: Timestamp?
+    /// What it waits for; empty unless `status` is ``RunStatus/waiting``.
+    public var waits: [Wait]
+    /// The host that works on it.
+    public var owner: String?
+    /// Rises with every claim; a commit under an older epoch is refused.
+    public var epoch: Int64
+    /// How many entries its journal has.
+    public var entryCount: Int
+
+    public init(
+        id: String, number: Int64, namespace: String, workflow: String, version: Int, bundle: String,
+        status: RunStatus, key: String?, input: Payload, output: Payload? = nil, error: Payload? = nil,
+        trigger: Payload, eventID: String? = nil, correlationID: String, tags: Payload? = nil,
+        statusText: String? = nil, createdAt: Timestamp, startedAt: Timestamp? = nil, endedAt: Timestamp? = nil,
+        waits: [Wait] = [], owner: String? = nil, epoch: Int64 = 0, entryCount: Int = 0
+    ) {
+        self.id = id
+        self.number = number
+        self.namespace = namespace
+        self.workflow = workflow
+        self.version = version
+        self.bundle = bundle
+        self.status = status
+        self.key = key
+        self.input = input
+        self.output = output
+        self.error = error
+        self.trigger = trigger
+        self.eventID = eventID
+        self.correlationID = correlationID
+        self.tags = tags
+        self.statusText = statusText
+        self.createdAt = createdAt
+        self.startedAt = startedAt
+        self.endedAt = endedAt
+        self.waits = waits
+        self.owner = owner
+        self.epoch = epoch
+        self.entryCount = entryCount
+    }
+}
+
+/// One version of a workflow: the complete text that its runs run on.
+public struct WorkflowVersion: Hashable, Sendable {
+    public var namespace: String
+    public var workflow: String
+    /// From 1, rising with every saved change.
+    public var number: Int
+    /// The hash of the texts: the same texts always have the same bundle.
+    public var bundle: String
+    public var createdAt: Timestamp
+
+    public init(namespace: String, workflow: String, number: Int, bundle: String, createdAt: Timestamp) {
+        self.namespace = namespace
+        self.workflow = workflow
+        self.number = number
+        self.bundle = bundle
+        self.createdAt = createdAt
+    }
+}

@@ -1,0 +1,169 @@
+import Foundation
+import GRDB
+public import PerigeeJournal
+import Synchronization
+
+/// A journal in one SQLite file, for one process.
+///
+/// Writes go through one writer that commits whatever is waiting together, durably (`synchronous = FULL`).
+/// Reads have connections of their own and never wait for it.
+public final class SQLiteJournal: Journal {
+    private let path: String
+    let pool: DatabasePool
+    let writer: GroupWriter
+    /// Given up by ``close()``.
+    private let lock: Mutex<ProcessLock?>
+
+    /// Opens a store, and creates it with its directory if there is none.
+    ///
+    /// - Parameters:
+    ///   - path: the database file. A file beside it with `.lock` added keeps other processes out.
+    ///   - onTransaction: called by the writer right before and right after it commits a transaction that
+    ///     changed something, with the transaction's number from 1. The writer waits for it.
+    /// - Throws: ``JournalError`` where the file can't be used: it is in use, not a Perigee database,
+    ///   damaged, or written by a newer version. Such a file is left as it is.
+    public convenience init(
+        path: String, onTransaction: (@Sendable (Int, TransactionPhase) -> Void)? = nil
+    ) throws(JournalError) {
+        try self.init(path: path, maxPages: nil, onTransaction: onTransaction)
+    }
+
+    /// - Parameter maxPages: refuse to let the file grow beyond this many pages, as if the disk were full.
+    init(
+        path: String, maxPages: Int?, onTransaction: (@Sendable (Int, TransactionPhase) -> Void)? = nil
+    ) throws(JournalError) {
+        do {
+            try FileManager.default.createDirectory(
+                at: URL(fileURLWithPath: path).deletingLastPathComponent(), withIntermediateDirectories: true)
+        } catch {
+            throw JournalError(error, path: path)
+        }
+        let lock = try ProcessLock(for: path)
+        pool = try StoreFile.open(path, maxPages: maxPages)
+        self.path = path
+        self.lock = Mutex(consume lock)
+        writer = GroupWriter(pool: pool, path: path, onTransaction: onTransaction)
+    }
+
+    /// Closes the store: what was handed in is finished, what comes later is refused.
+    ///
+    /// It blocks its thread until the file is closed. Closing twice does nothing.
+    ///
+    /// - Throws: ``JournalError`` if the file can't be closed in order; nothing that was answered is lost.
+    public func close() throws(JournalError) {
+        let isOpen = lock.withLock { $0 != nil }
+        guard isOpen else { return }
+        writer.finish()
+        // The connection that closes last tidies the write-ahead log away; readers can't.
+        pool.invalidateReadOnlyConnections()
+        do {
+            try pool.close()
+        } catch {
+            throw JournalError(error, path: path)
+        }
+        lock.withLock { $0 = nil }
+    }
+
+    public func heartbeat(host: String, now: Timestamp, leaseUntil: Timestamp) async throws -> Heartbeat {
+        try await writer.write { try $0.heartbeat(host: host, now: now, leaseUntil: leaseUntil) }
+    }
+
+    public func release(host: String, now: Timestamp) async throws {
+        try await writer.write { try $0.release(host: host, now: now) }
+    }
+
+    public func claim(
+        host: String, namespace: String, now: Timestamp, limit: Int, only: Int64?
+    ) async throws -> Claim {
+        try checkLimit(limit, 1...Int.max)
+        return try await writer.write { store in
+            try store.claim(host: host, namespace: namespace, now: now, limit: limit, only: only)
+        }
+    }
+
+    public func commit(_ commits: [Commit]) async throws -> [Result<CommitReceipt, JournalError>] {
+        try await writer.writeAll(weight: commits.count) { members in
+            try commits.map { commit in try members.attempt { try $0.commit(commit) } }
+        }
+    }
+
+    public func submit(
+        _ submissions: [Submission], now: Timestamp
+    ) async throws -> [Result<SubmissionReceipt, JournalError>] {
+        try await writer.writeAll(weight: submissions.count) { members in
+            try submissions.map { submission in
+                try members.attempt { try $0.submit(submission, now: now).receipt }
+            }
+        }
+    }
+
+    public func decide(
+        approval: String, _ decision: Decision
+    ) async throws -> (approval: ApprovalRecord, isNew: Bool)? {
+        try await writer.write { try $0.decide(approval: approval, decision) }
+    }
+
+    public func cancel(run: String, error: Payload, now: Timestamp) async throws -> Cancellation? {
+        try await writer.write { try $0.cancel(run: run, error: error, now: now) }
+    }
+
+    public func saveVersion(
+        namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
+    ) async throws -> WorkflowVersion {
+        guard !files.isEmpty else { throw JournalError.invalid("a version needs at least one text") }
+        return try await writer.write { store in
+            try store.saveVersion(
+                namespace: namespace, workflow: workflow, bundle: bundle, files: files, now: now)
+        }
+    }
+
+    public func checkWritable() async throws {
+        try await writer.write { try $0.run("UPDATE probe SET writes = writes + 1", []) }
+    }
+
+    public func files(bundle: String) async throws -> [String: String]? {
+        try await read { try $0.files(bundle: bundle) }
+    }
+
+    public func entries(run: Int64, after: Int, limit: Int) async throws -> [Entry] {
+        try checkLimit(limit, 1...Int.max)
+        return try await read { try $0.entries(run: run, after: after, limit: limit) }
+    }
+
+    public func run(id: String) async throws -> RunRecord? {
+        try await read { try $0.run(id: id) }
+    }
+
+    public func runs(_ query: RunQuery) async throws -> RunPage {
+        try checkLimit(query.limit, 1...500)
+        return try await read { try $0.runs(query) }
+    }
+
+    public func history(run id: String) async throws -> RunHistory? {
+        try await read { try $0.history(run: id) }
+    }
+
+    public func approval(id: String) async throws -> ApprovalRecord? {
+        try await read { try $0.approval(id: id) }
+    }
+
+    public func approvals(
+        namespace: String, status: ApprovalStatus?, limit: Int
+    ) async throws -> [ApprovalRecord] {
+        try checkLimit(limit, 1...500)
+        return try await read { try $0.approvals(namespace: namespace, status: status, limit: limit) }
+    }
+
+    /// Reads one snapshot of the store on a connection of its own.
+    private func read<Answer: Sendable>(
+        _ work: @escaping @Sendable (Store) throws -> Answer
+    ) async throws -> Answer {
+        do {
+            return try await pool.read { try work(Store(db: $0)) }
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            throw JournalError(error, path: path)
+        }
+    }
+}

@@ -1,0 +1,132 @@
+import GRDB
+
+/// The tables of a Perigee database, and how older ones become the present ones.
+enum Schema {
+    /// What marks a file as ours (`PRAGMA application_id`): the letters PERG.
+    static let applicationID: Int32 = 0x5045_5247
+
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1 facts") { db in
+            for statement in runs + events + waits + texts { try db.execute(sql: statement) }
+        }
+        return migrator
+    }
+
+    /// What changes with every commit stands in `runs`; what never changes and may be long stands in
+    /// `run_inputs`, so that a commit does not write it again. `wake_at` is set only while nobody owns the
+    /// run, and a run is owned exactly while its status is `running`.
+    private static let runs = [
+        """
+        CREATE TABLE runs (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, namespace TEXT NOT NULL,
+            workflow TEXT NOT NULL, version INTEGER NOT NULL, bundle TEXT NOT NULL, status TEXT NOT NULL,
+            key TEXT, owner TEXT, epoch INTEGER NOT NULL DEFAULT 0, entry_count INTEGER NOT NULL DEFAULT 0,
+            wake_at INTEGER, events_after INTEGER NOT NULL, created_at INTEGER NOT NULL, started_at INTEGER,
+            ended_at INTEGER, tags BLOB, status_text TEXT, output BLOB, error BLOB, cancel_error BLOB
+        ) STRICT
+        """,
+        """
+        CREATE TABLE run_inputs (
+            run INTEGER PRIMARY KEY, input BLOB NOT NULL, trigger BLOB NOT NULL, event_id TEXT,
+            correlation_id TEXT NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX runs_by_wake ON runs (namespace, wake_at) WHERE wake_at IS NOT NULL",
+        "CREATE INDEX runs_by_status ON runs (status, namespace)",
+        "CREATE INDEX runs_by_workflow ON runs (namespace, workflow)",
+        "CREATE UNIQUE INDEX runs_by_key ON runs (namespace, key, workflow) WHERE key IS NOT NULL",
+        "CREATE INDEX runs_to_cancel ON runs (owner) WHERE cancel_error IS NOT NULL",
+        // kind: 1 a step ended, 2 a wait opened, 3 the version moved.
+        """
+        CREATE TABLE entries (
+            id INTEGER PRIMARY KEY, run INTEGER NOT NULL, sequence INTEGER NOT NULL,
+            recorded_at INTEGER NOT NULL, kind INTEGER NOT NULL, path TEXT, label TEXT, occurrence INTEGER,
+            verb TEXT, arguments BLOB, line INTEGER, succeeded INTEGER, outcome BLOB, attempts INTEGER,
+            started_at INTEGER, wait TEXT, from_version INTEGER, to_version INTEGER, bundle TEXT
+        ) STRICT
+        """,
+        "CREATE UNIQUE INDEX entries_by_run ON entries (run, sequence)",
+        """
+        CREATE TABLE annotations (
+            id INTEGER PRIMARY KEY, run INTEGER NOT NULL, ordinal INTEGER, at INTEGER NOT NULL,
+            kind TEXT NOT NULL, level TEXT NOT NULL, text TEXT NOT NULL, data BLOB, path TEXT, label TEXT,
+            occurrence INTEGER
+        ) STRICT
+        """,
+        "CREATE UNIQUE INDEX annotations_by_run ON annotations (run, ordinal)",
+        "CREATE TABLE hosts (id TEXT PRIMARY KEY, lease_until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        "CREATE TABLE probe (writes INTEGER NOT NULL) STRICT",
+        "INSERT INTO probe VALUES (0)",
+    ]
+
+    /// `runs` is a JSON array of run ids. The order of `number` is the order in which waits look back.
+    private static let events = [
+        """
+        CREATE TABLE events (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, namespace TEXT NOT NULL,
+            source TEXT NOT NULL, source_id TEXT NOT NULL, type TEXT NOT NULL, data BLOB NOT NULL,
+            at INTEGER NOT NULL, runs TEXT NOT NULL, UNIQUE (namespace, source, source_id)
+        ) STRICT
+        """,
+        "CREATE INDEX events_by_type ON events (namespace, type)",
+        """
+        CREATE TABLE used_events (
+            run INTEGER NOT NULL, event INTEGER NOT NULL, PRIMARY KEY (run, event)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE requests (
+            namespace TEXT NOT NULL, key TEXT NOT NULL, digest TEXT, event_id TEXT, runs TEXT NOT NULL,
+            at INTEGER NOT NULL, PRIMARY KEY (namespace, key)
+        ) STRICT, WITHOUT ROWID
+        """,
+    ]
+
+    /// A wait's row is gone when the run has taken its answer; an approval's row stays. The order of `number`
+    /// is the order in which waits were opened. kind: 1 a timer, 2 an event, 3 an approval.
+    private static let waits = [
+        """
+        CREATE TABLE waits (
+            number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, run INTEGER NOT NULL, kind INTEGER NOT NULL,
+            path TEXT NOT NULL, label TEXT NOT NULL, occurrence INTEGER NOT NULL, opened_at INTEGER NOT NULL,
+            due_at INTEGER, namespace TEXT NOT NULL, event_type TEXT, match BLOB, index_key TEXT,
+            answered_at INTEGER, answer BLOB, arrival INTEGER
+        ) STRICT
+        """,
+        "CREATE INDEX waits_by_run ON waits (run)",
+        """
+        CREATE INDEX waits_by_event ON waits (namespace, event_type, index_key)
+            WHERE event_type IS NOT NULL AND answered_at IS NULL
+        """,
+        """
+        CREATE TABLE approvals (
+            number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, run INTEGER NOT NULL,
+            namespace TEXT NOT NULL, path TEXT NOT NULL, label TEXT NOT NULL, occurrence INTEGER NOT NULL,
+            asked BLOB NOT NULL,
+            shown BLOB NOT NULL, choices TEXT NOT NULL, comment_required TEXT NOT NULL, status TEXT NOT NULL,
+            opened_at INTEGER NOT NULL, due_at INTEGER, outcome TEXT, decided_by TEXT, decided_at INTEGER,
+            comment TEXT, form BLOB
+        ) STRICT
+        """,
+        """
+        CREATE INDEX approvals_by_due
+            ON approvals (namespace, status, COALESCE(due_at, 9223372036854775807), opened_at)
+        """,
+    ]
+
+    private static let texts = [
+        """
+        CREATE TABLE versions (
+            namespace TEXT NOT NULL, workflow TEXT NOT NULL, number INTEGER NOT NULL, bundle TEXT NOT NULL,
+            created_at INTEGER NOT NULL, PRIMARY KEY (namespace, workflow, number)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE texts (
+            id INTEGER PRIMARY KEY, bundle TEXT NOT NULL, path TEXT NOT NULL, text BLOB NOT NULL,
+            UNIQUE (bundle, path)
+        ) STRICT
+        """,
+    ]
+}

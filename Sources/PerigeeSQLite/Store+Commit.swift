@@ -1,0 +1,101 @@
+import GRDB
+import PerigeeJournal
+
+/// What a commit has to know of its run.
+struct RunHead {
+    var number: Int64
+    var namespace: String
+    var epoch: Int64
+    var isOwned: Bool
+    var entryCount: Int
+    var eventsAfter: Int64
+    var cancelError: Payload?
+}
+
+extension Store {
+    func commit(_ commit: Commit) throws -> CommitReceipt {
+        guard let run = try head(commit.run), run.isOwned, run.epoch == commit.epoch else {
+            throw JournalError.fenced(run: commit.run)
+        }
+        if let fault = commit.fault(entryCount: run.entryCount, openWaits: try openWaitCount(commit)) {
+            throw fault
+        }
+        for entry in commit.entries { try append(entry, to: commit.run) }
+        for annotation in commit.annotations { try append(annotation, to: commit.run) }
+        for id in commit.closes { try close(id, of: commit.run) }
+        for wait in commit.opens { try open(wait, of: run, now: commit.at) }
+        var wakes = false
+        for emit in commit.emits where try submit(emit, now: commit.at).wakes { wakes = true }
+        try record(commit, entryCount: run.entryCount + commit.entries.count)
+        let wakesItself = try follow(run, commit.next, at: commit.at)
+        return CommitReceipt(wakesRuns: wakes || wakesItself)
+    }
+
+    private func head(_ number: Int64) throws -> RunHead? {
+        try first(
+            """
+            SELECT number, namespace, epoch, owner IS NOT NULL, entry_count, events_after, cancel_error
+            FROM runs WHERE number = ?
+            """, [number]
+        ) { row in
+            RunHead(
+                number: try row.next(), namespace: try row.next(), epoch: try row.next(),
+                isOwned: try row.next(), entryCount: try row.next(), eventsAfter: try row.next(),
+                cancelError: try row.optionalPayload())
+        }
+    }
+
+    /// How many of the run's waits the commit leaves open; only looked at where it decides something.
+    private func openWaitCount(_ commit: Commit) throws -> Int {
+        guard commit.next == .waiting, commit.opens.isEmpty else { return 0 }
+        return try waitIDs(of: commit.run).count { !commit.closes.contains($0) }
+    }
+
+    private func record(_ commit: Commit, entryCount: Int) throws {
+        let isShown = commit.tags != nil || commit.statusText != nil || commit.move != nil
+        guard isShown || !commit.entries.isEmpty else { return }
+        try run(
+            """
+            UPDATE runs SET entry_count = ?, tags = COALESCE(?, tags), status_text = COALESCE(?, status_text),
+                version = COALESCE(?, version), bundle = COALESCE(?, bundle) WHERE number = ?
+            """,
+            [
+                entryCount, commit.tags?.blob, commit.statusText, commit.move?.version, commit.move?.bundle,
+                commit.run,
+            ])
+    }
+
+    /// Does what comes after the commit.
+    ///
+    /// - Returns: whether the run can be claimed now.
+    private func follow(_ run: RunHead, _ next: Commit.Next, at: Timestamp) throws -> Bool {
+        switch next {
+        case .running: return false
+        case .ended(let status, let output, let error):
+            try end(run.number, status, output: output, error: error, at: at)
+            return false
+        case .waiting, .attention: break
+        }
+        // A request to cancel that the host did not see takes effect when it lets go.
+        if let error = run.cancelError {
+            try end(run.number, .cancelled, output: nil, error: error, at: at)
+            return false
+        }
+        if case .attention(let error) = next {
+            try dropWaits(run.number)
+            try letGo(run.number, .attention, wakeAt: nil, error: error)
+            return false
+        }
+        let wakeAt = try wakeTime(of: run.number, now: at)
+        try letGo(run.number, .waiting, wakeAt: wakeAt, error: nil)
+        return wakeAt.map { $0 <= at } ?? false
+    }
+
+    private func letGo(_ number: Int64, _ status: RunStatus, wakeAt: Timestamp?, error: Payload?) throws {
+        try run(
+            """
+            UPDATE runs SET owner = NULL, status = ?, wake_at = ?, error = COALESCE(?, error)
+            WHERE number = ?
+            """, [status.rawValue, wakeAt?.milliseconds, error?.blob, number])
+    }
+}

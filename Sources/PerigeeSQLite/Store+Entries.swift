@@ -1,0 +1,117 @@
+import GRDB
+import PerigeeJournal
+
+extension Store {
+    func append(_ entry: Entry, to run: Int64) throws {
+        let place: [Value] = [run, entry.sequence, entry.recordedAt.milliseconds]
+        switch entry.fact {
+        case .stepCompleted(let step, let outcome, let attempts, let startedAt):
+            let (succeeded, value) =
+                switch outcome {
+                case .success(let value): (true, value)
+                case .failure(let error): (false, error)
+                }
+            try self.run(
+                """
+                INSERT INTO entries (run, sequence, recorded_at, kind, path, label, occurrence, verb,
+                    arguments, line, succeeded, outcome, attempts, started_at)
+                VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+                place + values(of: step) + [succeeded, value.blob, attempts, startedAt.milliseconds])
+        case .waitOpened(let step, let wait):
+            try self.run(
+                """
+                INSERT INTO entries (run, sequence, recorded_at, kind, path, label, occurrence, verb,
+                    arguments, line, wait)
+                VALUES (?, ?, ?, 2, ?, ?, ?, ?, ?, ?, ?)
+                """, place + values(of: step) + [wait])
+        case .versionMoved(let from, let to, let bundle):
+            try self.run(
+                """
+                INSERT INTO entries (run, sequence, recorded_at, kind, from_version, to_version, bundle)
+                VALUES (?, ?, ?, 3, ?, ?, ?)
+                """, place + [from, to, bundle])
+        }
+    }
+
+    private func values(of step: Step) -> [Value] {
+        [
+            step.address.path, step.address.label, step.address.occurrence, step.verb, step.arguments.blob,
+            step.line,
+        ]
+    }
+
+    func entries(run: Int64, after: Int, limit: Int) throws -> [Entry] {
+        try all(
+            """
+            SELECT sequence, recorded_at, kind, path, label, occurrence, verb, arguments, line, succeeded,
+                outcome, attempts, started_at, wait, from_version, to_version, bundle
+            FROM entries WHERE run = ? AND sequence > ? ORDER BY sequence LIMIT ?
+            """, [run, after, limit]
+        ) { row in
+            Entry(sequence: try row.next(), recordedAt: try row.time(), fact: try row.fact())
+        }
+    }
+
+    func append(_ annotation: Annotation, to run: Int64) throws {
+        try self.run(
+            """
+            INSERT INTO annotations (run, ordinal, at, kind, level, text, data, path, label, occurrence)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+            """,
+            [
+                run, annotation.ordinal, annotation.at.milliseconds, annotation.kind.rawValue,
+                annotation.level, annotation.text, annotation.data?.blob, annotation.step?.path,
+                annotation.step?.label, annotation.step?.occurrence,
+            ])
+    }
+
+    func history(run id: String) throws -> RunHistory? {
+        guard let run = try run(id: id) else { return nil }
+        let annotations = try all(
+            """
+            SELECT ordinal, at, kind, level, text, data, path, label, occurrence FROM annotations
+            WHERE run = ? ORDER BY id
+            """, [run.number]
+        ) { row in
+            var annotation = Annotation(
+                ordinal: try row.next(), at: try row.time(), kind: try row.choice(), level: try row.next(),
+                text: try row.next(), data: try row.optionalPayload())
+            let path: String? = try row.next()
+            if let path {
+                annotation.step = StepAddress(
+                    path: path, label: try row.next(), occurrence: try row.next())
+            }
+            return annotation
+        }
+        let entries = try entries(run: run.number, after: 0, limit: .max)
+        return RunHistory(run: run, entries: entries, annotations: annotations)
+    }
+}
+
+extension Columns {
+    fileprivate mutating func fact() throws -> Fact {
+        let kind: Int = try next()
+        switch kind {
+        case 1:
+            let step = try step()
+            let succeeded: Bool = try next()
+            let value = try payload()
+            return .stepCompleted(
+                step, succeeded ? .success(value) : .failure(value), attempts: try next(),
+                startedAt: try time())
+        case 2:
+            let step = try step()
+            skip(4)
+            return .waitOpened(step, wait: try next())
+        case 3:
+            skip(11)
+            return .versionMoved(from: try next(), to: try next(), bundle: try next())
+        default: throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "\(kind) is not a kind of fact")
+        }
+    }
+
+    private mutating func step() throws -> Step {
+        Step(address: try address(), verb: try next(), arguments: try payload(), line: try next())
+    }
+}

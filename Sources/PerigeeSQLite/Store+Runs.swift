@@ -1,0 +1,118 @@
+import GRDB
+import PerigeeJournal
+
+extension Store {
+    private static let runColumns = """
+        SELECT r.number, r.id, r.namespace, r.workflow, r.version, r.bundle, r.status, r.key, r.owner,
+            r.epoch, r.entry_count, r.created_at, r.started_at, r.ended_at, r.tags, r.status_text, r.output,
+            r.error, i.input, i.trigger, i.event_id, i.correlation_id
+        FROM runs r JOIN run_inputs i ON i.run = r.number
+        """
+
+    private func decodeRun(_ row: inout Columns) throws -> RunRecord {
+        let number: Int64 = try row.next()
+        let id: String = try row.next()
+        let namespace: String = try row.next()
+        let workflow: String = try row.next()
+        let version: Int = try row.next()
+        let bundle: String = try row.next()
+        let status: RunStatus = try row.choice()
+        let key: String? = try row.next()
+        let owner: String? = try row.next()
+        let epoch: Int64 = try row.next()
+        let entryCount: Int = try row.next()
+        let createdAt = try row.time()
+        let startedAt = try row.optionalTime()
+        let endedAt = try row.optionalTime()
+        let tags = try row.optionalPayload()
+        let statusText: String? = try row.next()
+        let output = try row.optionalPayload()
+        let error = try row.optionalPayload()
+        return RunRecord(
+            id: id, number: number, namespace: namespace, workflow: workflow, version: version,
+            bundle: bundle, status: status, key: key, input: try row.payload(), output: output, error: error,
+            trigger: try row.payload(), eventID: try row.next(), correlationID: try row.next(), tags: tags,
+            statusText: statusText, createdAt: createdAt, startedAt: startedAt, endedAt: endedAt,
+            owner: owner,
+            epoch: epoch, entryCount: entryCount)
+    }
+
+    /// The run without its waits.
+    func plainRun(_ number: Int64) throws -> RunRecord? {
+        try first("\(Self.runColumns) WHERE r.number = ?", [number], decodeRun)
+    }
+
+    func run(id: String) throws -> RunRecord? {
+        guard let run = try first("\(Self.runColumns) WHERE r.id = ?", [id], decodeRun) else { return nil }
+        return try withWaits([run])[0]
+    }
+
+    func runs(_ query: RunQuery) throws -> RunPage {
+        var conditions = "r.namespace = ?"
+        var values: [Value] = [query.namespace]
+        if let cursor = query.cursor {
+            conditions += " AND r.number < ?"
+            values.append(cursor)
+        }
+        if let key = query.key {
+            conditions += " AND r.key = ?"
+            values.append(key)
+        }
+        if !query.workflows.isEmpty {
+            conditions += " AND r.workflow IN (SELECT value FROM json_each(?))"
+            values.append(query.workflows.sorted().list)
+        }
+        let found = try page(query.statuses, conditions, values, limit: query.limit + 1)
+        let runs = try withWaits(Array(found.prefix(query.limit)))
+        return RunPage(runs: runs, nextCursor: found.count > query.limit ? runs.last?.number : nil)
+    }
+
+    /// One status is one stretch of an index in the order of the page; several are merged here.
+    private func page(
+        _ statuses: Set<RunStatus>, _ conditions: String, _ values: [Value], limit: Int
+    ) throws -> [RunRecord] {
+        let order = "ORDER BY r.number DESC LIMIT ?"
+        guard !statuses.isEmpty else {
+            return try all("\(Self.runColumns) WHERE \(conditions) \(order)", values + [limit], decodeRun)
+        }
+        let sql = "\(Self.runColumns) WHERE r.status = ? AND \(conditions) \(order)"
+        let found = try statuses.flatMap { try all(sql, [$0.rawValue] + values + [limit], decodeRun) }
+        return Array(found.sorted { $0.number > $1.number }.prefix(limit))
+    }
+
+    /// Fills in what waiting runs wait for, all runs with one query.
+    private func withWaits(_ runs: [RunRecord]) throws -> [RunRecord] {
+        let waiting = runs.filter { $0.status == .waiting }.map(\.number)
+        guard !waiting.isEmpty else { return runs }
+        let waits = Dictionary(grouping: try openWaits(of: waiting), by: \.run)
+        return runs.map { run in
+            var run = run
+            run.waits = waits[run.number, default: []].map(\.wait)
+            return run
+        }
+    }
+
+    /// Ends a run: nothing can happen to it any more.
+    func end(_ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp) throws {
+        try dropWaits(number)
+        try run("DELETE FROM used_events WHERE run = ?", [number])
+        try run(
+            """
+            UPDATE runs SET owner = NULL, wake_at = NULL, status = ?, output = ?, error = ?, ended_at = ?,
+                cancel_error = NULL WHERE number = ?
+            """, [status.rawValue, output?.blob, error?.blob, at.milliseconds, number])
+    }
+
+    func cancel(run id: String, error: Payload, now: Timestamp) throws -> Cancellation? {
+        guard let run = try run(id: id) else { return nil }
+        if run.status.isFinal { return .alreadyEnded(run) }
+        if run.owner != nil {
+            try self.run(
+                "UPDATE runs SET cancel_error = ? WHERE number = ? AND cancel_error IS NULL",
+                [error.blob, run.number])
+            return .requested(run)
+        }
+        try end(run.number, .cancelled, output: nil, error: error, at: now)
+        return try plainRun(run.number).map(Cancellation.cancelled)
+    }
+}

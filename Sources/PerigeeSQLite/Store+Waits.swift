@@ -1,0 +1,190 @@
+import GRDB
+import PerigeeJournal
+
+extension Store {
+    func open(_ wait: Wait, of run: RunHead, now: Timestamp) throws {
+        var kind = 1
+        var type: String?
+        var match: EventMatch?
+        switch wait.kind {
+        case .timer: break
+        case .event(let wantedType, let wantedMatch):
+            (kind, type, match) = (2, wantedType, wantedMatch)
+        case .approval(let request):
+            kind = 3
+            try open(request, wait, of: run)
+        }
+        try insert(
+            """
+            INSERT INTO waits (id, run, kind, path, label, occurrence, opened_at, due_at, namespace,
+                event_type, match, index_key)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
+                wait.id, run.number, kind, wait.address.path, wait.address.label,
+                wait.address.occurrence, wait.openedAt.milliseconds, wait.dueAt?.milliseconds, run.namespace,
+                type, match.map { JSON.object($0.conditions).bytes.blob }, match?.indexKey,
+            ], taken: "the wait id \(wait.id)")
+        let number = db.lastInsertedRowID
+        if let type, let match { try lookBack(number, type, match, of: run, now: now) }
+    }
+
+    /// Answers a new wait with the oldest event since the run was created that matches and is not used.
+    private func lookBack(
+        _ wait: Int64, _ type: String, _ match: EventMatch, of run: RunHead, now: Timestamp
+    ) throws {
+        let events = try Row.fetchCursor(
+            try db.cachedStatement(
+                sql: """
+                    SELECT number, data FROM events e WHERE namespace = ? AND type = ? AND number > ?
+                        AND NOT EXISTS (SELECT 1 FROM used_events WHERE run = ? AND event = e.number)
+                    ORDER BY number
+                    """), arguments: [run.namespace, type, run.eventsAfter, run.number])
+        while let row = try events.next() {
+            var columns = Columns(row: row)
+            let event: Int64 = try columns.next()
+            guard match.matches((try? JSON(parsing: try columns.payload())) ?? .null, now: now) else {
+                continue
+            }
+            guard let payload = try self.event(event)?.envelope else { return }
+            _ = try answer(OpenWait(number: wait, run: run.number), payload: payload, event: event, at: now)
+            return
+        }
+    }
+
+    /// A wait, and whose it is.
+    struct OpenWait {
+        var number: Int64
+        var run: Int64
+    }
+
+    /// Answers a wait.
+    ///
+    /// - Returns: whether its run can be claimed now and could not before.
+    func answer(_ wait: OpenWait, payload: Payload?, event: Int64? = nil, at: Timestamp) throws -> Bool {
+        try run(
+            """
+            UPDATE waits SET answered_at = ?, answer = ?,
+                arrival = (SELECT COALESCE(MAX(arrival), 0) + 1 FROM waits WHERE run = ?)
+            WHERE number = ?
+            """, [at.milliseconds, payload?.blob, wait.run, wait.number])
+        if let event { try run("INSERT INTO used_events VALUES (?, ?)", [wait.run, event]) }
+        try run(
+            """
+            UPDATE runs SET wake_at = ? WHERE number = ? AND owner IS NULL
+                AND (wake_at IS NULL OR wake_at > ?)
+            """, [at.milliseconds, wait.run, at.milliseconds])
+        return db.changesCount > 0
+    }
+
+    func answerDueWaits(of run: Int64, now: Timestamp) throws {
+        let due = try all(
+            """
+            SELECT number, id, kind FROM waits WHERE run = ? AND answered_at IS NULL AND due_at <= ?
+            ORDER BY due_at, number
+            """, [run, now.milliseconds]
+        ) { row in
+            (number: try row.next() as Int64, id: try row.next() as String, kind: try row.next() as Int)
+        }
+        for wait in due {
+            _ = try answer(OpenWait(number: wait.number, run: run), payload: nil, at: now)
+            if wait.kind == 3 { try close(approval: wait.id, as: .expired) }
+        }
+    }
+
+    /// The answers that the run has not taken yet, oldest first.
+    func answers(of run: Int64) throws -> [WaitAnswer] {
+        try all(
+            """
+            SELECT id, path, label, occurrence, answered_at, answer FROM waits
+            WHERE run = ? AND answered_at IS NOT NULL ORDER BY answered_at, arrival
+            """, [run]
+        ) { row in
+            WaitAnswer(
+                wait: try row.next(), address: try row.address(), at: try row.time(),
+                payload: try row.optionalPayload())
+        }
+    }
+
+    /// Open waits that an event might answer, in the order in which they were opened.
+    func waits(forType type: String, in namespace: String, keys: [String]?) throws -> [(OpenWait, EventMatch)]
+    {
+        let filter = keys == nil ? "" : "AND index_key IN (SELECT value FROM json_each(?))"
+        return try all(
+            """
+            SELECT number, run, match FROM waits
+            WHERE namespace = ? AND event_type = ? AND answered_at IS NULL \(filter) ORDER BY number
+            """, [namespace, type] + (keys.map { [$0.list] } ?? [])
+        ) { row in
+            (OpenWait(number: try row.next(), run: try row.next()), EventMatch(try row.conditions()))
+        }
+    }
+
+    func hasWaits(forType type: String, in namespace: String) throws -> Bool {
+        try first(
+            """
+            SELECT 1 FROM waits WHERE namespace = ? AND event_type = ? AND answered_at IS NULL LIMIT 1
+            """, [namespace, type]
+        ) { _ in true } ?? false
+    }
+
+    /// Takes a wait away; a question that nobody has answered is cancelled.
+    func close(_ id: String, of number: Int64) throws {
+        try run("DELETE FROM waits WHERE id = ? AND run = ?", [id, number])
+        if db.changesCount > 0 { try close(approval: id, as: .cancelled) }
+    }
+
+    func dropWaits(_ number: Int64) throws {
+        for id in try waitIDs(of: number) { try close(id, of: number) }
+    }
+
+    func waitIDs(of run: Int64) throws -> [String] {
+        try all("SELECT id FROM waits WHERE run = ? ORDER BY number", [run]) { try $0.next() }
+    }
+
+    /// When a run that waits can be claimed, as its waits stand; `nil` for never.
+    func wakeTime(of run: Int64, now: Timestamp) throws -> Timestamp? {
+        try first(
+            "SELECT CASE WHEN MAX(answered_at) IS NULL THEN MIN(due_at) ELSE ? END FROM waits WHERE run = ?",
+            [now.milliseconds, run]
+        ) { try $0.optionalTime() } ?? nil
+    }
+
+    /// What runs wait for, in the order in which it was opened.
+    func openWaits(of runs: [Int64]) throws -> [(run: Int64, wait: Wait)] {
+        try all(
+            """
+            SELECT w.run, w.id, w.path, w.label, w.occurrence, w.opened_at, w.due_at, w.kind, w.event_type,
+                w.match, a.asked, a.shown, a.choices, a.comment_required
+            FROM waits w LEFT JOIN approvals a ON w.kind = 3 AND a.id = w.id
+            WHERE w.run IN (SELECT value FROM json_each(?)) AND w.answered_at IS NULL ORDER BY w.number
+            """, [JSON.array(runs.map(JSON.int)).text]
+        ) { row in
+            let run: Int64 = try row.next()
+            let id: String = try row.next()
+            let address = try row.address()
+            let openedAt = try row.time()
+            let dueAt = try row.optionalTime()
+            let kind = try row.waitKind()
+            return (run, Wait(id: id, address: address, kind: kind, openedAt: openedAt, dueAt: dueAt))
+        }
+    }
+}
+
+extension Columns {
+    fileprivate mutating func waitKind() throws -> Wait.Kind {
+        let kind: Int = try next()
+        switch kind {
+        case 1: return .timer
+        case 2: return .event(type: try next(), match: EventMatch(try conditions()))
+        case 3:
+            skip(2)
+            return .approval(try request())
+        default: throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "\(kind) is not a kind of wait")
+        }
+    }
+
+    fileprivate mutating func conditions() throws -> [String: JSON] {
+        (try JSON(parsing: try payload(), maxDepth: .max)).object ?? [:]
+    }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import GRDB
+import PerigeeJournal
+
+/// Opens the database file, or says why it can't be used and leaves it as it is.
+enum StoreFile {
+    /// A check of the whole file reads all of it, which takes seconds for a large one.
+    private static let largestChecked = 256 << 20
+
+    static func open(_ path: String, maxPages: Int?) throws(JournalError) -> DatabasePool {
+        do {
+            let size = try fileSize(path)
+            if size > 0 { try refuseForeign(path) }
+            if size > 0, size < largestChecked, try fileSize(path + "-wal") > 0 { try refuseDamaged(path) }
+            let pool = try DatabasePool(path: path, configuration: configuration(maxPages: maxPages))
+            try refuseNewer(pool, path)
+            try Schema.migrator.migrate(pool)
+            try pool.writeWithoutTransaction(harden)
+            return pool
+        } catch {
+            throw JournalError(error, path: path)
+        }
+    }
+
+    private static func configuration(maxPages: Int?) -> Configuration {
+        var configuration = Configuration()
+        configuration.label = "perigee"
+        configuration.foreignKeysEnabled = false
+        configuration.busyMode = .timeout(5)
+        configuration.prepareDatabase { db in
+            try db.execute(sql: "PRAGMA temp_store = MEMORY")
+            guard !db.configuration.readonly else { return }
+            if try Int.fetchOne(db, sql: "PRAGMA page_count") == 0 {
+                // Both stand in the file's first page before the write-ahead log begins.
+                try db.execute(sql: "PRAGMA page_size = 16384")
+                try db.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
+            }
+            try db.execute(sql: "PRAGMA cache_size = -65536")
+            try db.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
+            if let maxPages { try db.execute(sql: "PRAGMA max_page_count = \(maxPages)") }
+        }
+        return configuration
+    }
+
+    /// GRDB chooses `synchronous = NORMAL` while it opens, which loses the last commits when the power fails.
+    private static func harden(_ db: Database) throws {
+        try db.execute(sql: "PRAGMA synchronous = FULL")
+        let synchronous = try Int.fetchOne(db, sql: "PRAGMA synchronous")
+        guard synchronous == 2 else {
+            throw JournalError.io(
+                path: db.description,
+                detail: "SQLite did not accept synchronous = FULL, so that commits would not be durable")
+        }
+        // The lock on the file proves that every host that the file knows of is gone.
+        try db.execute(sql: "DELETE FROM hosts")
+    }
+
+    private static func fileSize(_ path: String) throws -> Int {
+        guard FileManager.default.fileExists(atPath: path) else { return 0 }
+        return try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+    }
+
+    /// Looks at the header without SQLite, which might begin to recover a file that is not ours.
+    private static func refuseForeign(_ path: String) throws {
+        let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+        defer { try? handle.close() }
+        let header = try handle.read(upToCount: 72) ?? Data()
+        guard header.count == 72, header.starts(with: "SQLite format 3\0".utf8) else {
+            throw JournalError.damaged(path: path, detail: "it is not an SQLite database")
+        }
+        let application = header.suffix(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        guard application == UInt32(bitPattern: Schema.applicationID) else {
+            throw JournalError.damaged(path: path, detail: "it is the database of another program")
+        }
+    }
+
+    /// Runs after an end that was not orderly. The connection can only read, so that a damaged file stays as
+    /// it is.
+    private static func refuseDamaged(_ path: String) throws {
+        var configuration = Configuration()
+        configuration.readonly = true
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        let verdict = try queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
+        try queue.close()
+        guard verdict == "ok" else {
+            throw JournalError.damaged(path: path, detail: verdict ?? "it can't be checked")
+        }
+    }
+
+    private static func refuseNewer(_ pool: DatabasePool, _ path: String) throws {
+        let known = Set(Schema.migrator.migrations)
+        let unknown = try pool.read { try Schema.migrator.appliedIdentifiers($0).subtracting(known) }
+        guard let first = unknown.min() else { return }
+        try pool.close()
+        throw JournalError.newerSchema(path: path, found: first)
+    }
+}
+
+extension JournalError {
+    /// What a failure of SQLite or the system means to the user.
+    init(_ error: any Error, path: String) {
+        switch error {
+        case let error as JournalError: self = error
+        case let lost as Members.TransactionLost: self = JournalError(lost.cause, path: path)
+        case let error as DatabaseError:
+            let detail = error.message ?? "SQLite error \(error.extendedResultCode.rawValue)"
+            switch error.resultCode {
+            case .SQLITE_FULL: self = .diskFull(path: path)
+            case .SQLITE_BUSY, .SQLITE_LOCKED: self = .inUse(path: path, by: "another program")
+            case .SQLITE_CORRUPT, .SQLITE_NOTADB: self = .damaged(path: path, detail: detail)
+            default: self = .io(path: path, detail: detail)
+            }
+        case let error as CocoaError where error.code == .fileWriteOutOfSpace: self = .diskFull(path: path)
+        default: self = .io(path: path, detail: "\(error)")
+        }
+    }
+}

@@ -1,0 +1,184 @@
+import HTTPTypes
+import Hummingbird
+import Perigee
+import PerigeeJournal
+
+/// One run with everything that is recorded of it.
+struct RunView {
+    struct WaitLine: Hashable {
+        var sentence: String
+        var address: String?
+        var due: TimeView?
+    }
+
+    struct Failure: Hashable {
+        var code: String?
+        var message: String
+        var next: String?
+        var details: String
+    }
+
+    var id: String
+    var workflow: String
+    var version: Int
+    var status: StatusView
+    var statusText: String?
+    var runKey: String?
+    var created: TimeView
+    var startedAt: TimeView?
+    var ended: TimeView?
+    var took: String
+    var trigger: String
+    var correlation: String
+    var tags: [String]
+    var failure: Failure?
+    var waits: [WaitLine]
+    var canCancel: Bool
+    var input: String
+    var output: String?
+    var rows: [TimelineRowView]
+    var hasRows: Bool
+    /// How many rows more there are than the page shows.
+    var hidden: Int?
+}
+
+extension RunView {
+    /// - Parameter now: up to when a run that goes on is drawn.
+    init(_ history: RunHistory, now: Timestamp) {
+        let run = history.run
+        id = run.id
+        workflow = run.workflow
+        version = run.version
+        status = .of(run.status)
+        statusText = run.statusText
+        runKey = run.key
+        created = TimeView(run.createdAt)
+        startedAt = TimeView(run.startedAt)
+        ended = TimeView(run.endedAt)
+        took = durationText(from: run.createdAt, to: run.endedAt ?? now)
+        trigger = triggerText(JSON(run.trigger))
+        correlation = run.correlationID
+        tags = (JSON(optional: run.tags).object ?? [:]).sorted { $0.key < $1.key }.map { name, value in
+            "\(name): \(value.string ?? value.text)"
+        }
+        failure = run.error.map { Failure(JSON($0)) }
+        waits = run.waits.map { WaitLine($0, now: now) }
+        canCancel = !run.status.isFinal
+        input = JSON(run.input).pretty()
+        output = run.output.map { JSON($0).pretty() }
+        let all = Timeline(history).rows
+        let span = (run.createdAt, run.endedAt ?? now)
+        rows = all.prefix(Self.most).enumerated().map {
+            TimelineRowView($1, number: $0 + 1, span: span, now: now)
+        }
+        hasRows = !rows.isEmpty
+        hidden = all.count > Self.most ? all.count - Self.most : nil
+    }
+
+    private static let most = 500
+}
+
+extension RunView.Failure {
+    init(_ error: JSON) {
+        code = error["code"]?.string
+        message = error["message"]?.string ?? error.text
+        next = error["hint"]?.string
+        details = error.pretty()
+    }
+}
+
+extension RunView.WaitLine {
+    init(_ wait: Wait, now: Timestamp) {
+        let label = wait.address.label
+        let since = durationText(from: wait.openedAt, to: now)
+        switch wait.kind {
+        case .timer: sentence = "\(label): waits for its time, for \(since) so far"
+        case .event(let type, _): sentence = "\(label): waits for the event \(type), for \(since) so far"
+        case .approval:
+            sentence = "\(label): waits for a decision, for \(since) so far"
+            address = "/approvals/\(wait.id)"
+        }
+        due = TimeView(wait.dueAt)
+    }
+}
+
+/// What started a run, or starts a workflow, in words.
+func triggerText(_ trigger: JSON) -> String {
+    if let event = trigger["event"]?.string { return "on event \(event)" }
+    if let http = trigger["http"]?.string { return "on request \(http.replacing(" /", with: " /hooks/"))" }
+    if trigger["manual"] != nil { return "by hand" }
+    switch trigger["type"]?.string {
+    case "manual": return "by hand"
+    case let type?:
+        return (trigger["name"]?.string ?? trigger["path"]?.string).map { "\(type) \($0)" } ?? type
+    case nil: return trigger.text
+    }
+}
+
+extension Pages {
+    var runRoutes: [Route] {
+        [
+            Route(.get, "/runs/{id}") { _, values in try await runPage(values["id"]) },
+            Route(.get, "/runs/{id}/cancel") { _, values in try await cancelPage(values["id"]) },
+            Route(.post, "/runs/{id}/cancel") { request, values in
+                try await cancel(values["id"], try await request.form())
+            },
+        ]
+    }
+
+    private func runPage(_ id: String) async throws -> Response {
+        let history = try await host.history(run: id)
+        let isOver = history.run.status.isFinal
+        return await page(
+            "run", title: "\(StatusView.of(history.run.status).word) · \(history.run.workflow)",
+            section: .runs,
+            content: RunView(history, now: clock.now),
+            live: isOver ? nil : "/v1/stream?run=\(percentEncoded(id))")
+    }
+
+    private func cancelPage(_ id: String, notice: String? = nil, status: HTTPResponse.Status = .ok)
+        async throws -> Response
+    {
+        let run = try await host.run(id: id)
+        if run.status.isFinal { return Self.redirect(to: "/runs/\(run.id)") }
+        let view = CancelView(
+            id: run.id, workflow: run.workflow, status: .of(run.status),
+            nonce: nonces.make(for: "cancel \(run.id)"),
+            notice: notice)
+        return await page("cancel", title: "Cancel the run?", section: .runs, content: view, status: status)
+    }
+
+    private func cancel(_ id: String, _ form: FormFields) async throws -> Response {
+        let run = try await host.run(id: id)
+        switch nonces.use(form["nonce"] ?? "", for: "cancel \(run.id)") {
+        case .repeated: return Self.redirect(to: "/runs/\(run.id)")
+        case .unknown: return try await cancelPage(id, notice: staleNotice, status: .conflict)
+        case .accepted: break
+        }
+        let reason = form["reason"]?.trimmed ?? ""
+        do {
+            _ = try await host.cancel(run: run.id, by: person(form), reason: reason.isEmpty ? nil : reason)
+        } catch let error as HostError where error.status == 409 {
+            // It ended by itself in the meantime: its page says how.
+        }
+        return Self.redirect(to: "/runs/\(run.id)")
+    }
+}
+
+/// The question before a run is cancelled.
+struct CancelView {
+    var id: String
+    var workflow: String
+    var status: StatusView
+    var nonce: String
+    var notice: String?
+}
+
+let staleNotice =
+    "The server was started anew since this page was shown. Nothing was done; please press once more."
+
+/// Who a form says that it is from.
+func person(_ form: FormFields) -> String {
+    let name = form["by"]?.trimmed ?? ""
+    return name.isEmpty ? "you" : String(name.prefix(200))
+}

@@ -1,0 +1,98 @@
+import Perigee
+import PerigeeJournal
+
+extension JSON {
+    /// What a journal keeps as JSON text.
+    init(_ payload: Payload) {
+        self =
+            (try? JSON(parsing: payload, maxDepth: 512)) ?? .string(String(decoding: payload, as: UTF8.self))
+    }
+
+    init(_ text: String?) {
+        self = text.map { .string($0) } ?? .null
+    }
+
+    init(_ time: Timestamp?) {
+        self = time.map { .string($0.description) } ?? .null
+    }
+
+    init(optional payload: Payload?) {
+        self = payload.map { JSON($0) } ?? .null
+    }
+}
+
+extension RunRecord {
+    /// The run as the API gives it.
+    ///
+    /// Every field is always there, `null` where it has no value.
+    var json: JSON {
+        [
+            "id": .string(id), "workflow": .string(workflow), "version": .int(Int64(version)),
+            "status": .string(status.rawValue), "status_text": JSON(statusText), "key": JSON(key),
+            "input": JSON(input), "output": JSON(optional: output), "error": JSON(optional: error),
+            "tags": JSON(optional: tags), "trigger": JSON(trigger), "correlation_id": .string(correlationID),
+            "event_id": JSON(eventID), "waiting_for": JSON(waits.first?.address.label),
+            "waits": .array(waits.map(\.json)), "created_at": JSON(createdAt), "started_at": JSON(startedAt),
+            "ended_at": JSON(endedAt),
+        ]
+    }
+}
+
+extension Wait {
+    /// The wait as `{label, path, type, event, approval, since, due_at}`.
+    var json: JSON {
+        var fields: [String: JSON] = [
+            "label": .string(address.label), "path": .string(address.path), "since": JSON(openedAt),
+            "due_at": JSON(dueAt), "type": .string(kind.name),
+        ]
+        switch kind {
+        case .timer: break
+        case .event(let type, _): fields["event"] = .string(type)
+        case .approval: fields["approval"] = .string(id)
+        }
+        return .object(fields)
+    }
+}
+
+extension Wait.Kind {
+    var name: String {
+        switch self {
+        case .timer: "timer"
+        case .event: "event"
+        case .approval: "approval"
+        }
+    }
+}
+
+extension ApprovalRecord {
+    var json: JSON {
+        [
+            "id": .string(id), "run": .string(run), "workflow": .string(workflow),
+            "label": .string(address.label),
+            "to": JSON(request.to), "show": JSON(request.show),
+            "choices": .array(request.choices.map { .string($0) }),
+            "comment_required_on": .array(request.commentRequiredOn.map { .string($0) }),
+            "status": .string(status.rawValue), "created_at": JSON(openedAt), "due_at": JSON(dueAt),
+            "decision": JSON(optional: decision?.payload),
+        ]
+    }
+}
+
+extension WorkflowInfo {
+    var json: JSON {
+        [
+            "id": .string(id), "name": JSON(name), "about": JSON(about),
+            "version": version.map { .int(Int64($0)) } ?? .null, "triggers": .array(triggers),
+            "input": input ?? .null, "deleted": .bool(isDeleted), "error": error?.json ?? .null,
+        ]
+    }
+}
+
+extension ScriptProblem {
+    var json: JSON {
+        [
+            "code": .string(code), "message": .string(message), "hint": .string(hint), "file": .string(file),
+            "line": .int(Int64(line)), "column": .int(Int64(column)), "excerpt": .string(excerpt),
+        ]
+    }
+}

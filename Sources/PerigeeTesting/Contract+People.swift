@@ -1,0 +1,131 @@
+import PerigeeJournal
+
+extension JournalContract {
+    static var decisionChecks: [Check] {
+        [
+            Check(area: "decisions", promise: "the first decision counts and wakes the run") { scene in
+                _ = try await scene.startWaiting("run_1", [approvalWait("a")])
+                let decision = Decision(
+                    outcome: "reject", by: "boss", at: at(5), comment: "no", form: payload(#"{"x":1}"#))
+                let first = try require(
+                    try await scene.journal.decide(approval: "a", decision), "the approval")
+                try expectEqual(first.isNew, true)
+                try expectEqual(first.approval.status, .decided)
+                try expectEqual(first.approval.decision, decision)
+                let late = Decision(outcome: "approve", by: "other", at: at(6))
+                let second = try require(try await scene.journal.decide(approval: "a", late), "the approval")
+                try expectEqual(second.isNew, false)
+                try expectEqual(second.approval, first.approval)
+                try expectEqual(second.approval, try await scene.journal.approval(id: "a"))
+                let answers = try await scene.claim(at: at(6)).flatMap(\.answers)
+                try expectEqual(answers.map(\.payload), [decision.payload])
+                try expectEqual(answers.map(\.at), [at(5)])
+            },
+            Check(area: "decisions", promise: "an approval whose time ran out has expired") { scene in
+                _ = try await scene.startWaiting("run_1", [approvalWait("a", due: at(5))])
+                try expectEqual(try await scene.claim(at: at(5)).flatMap(\.answers).map(\.payload), [nil])
+                let late = try await scene.journal.decide(
+                    approval: "a", Decision(outcome: "approve", by: "b", at: at(6)))
+                try expectEqual(late?.isNew, false)
+                try expectEqual(late?.approval.status, .expired)
+                try expectEqual(late?.approval.decision, nil)
+            },
+            Check(area: "decisions", promise: "an approval shows what is asked; an unknown one is none") {
+                scene in
+                _ = try await scene.startWaiting("run_1", [approvalWait("a", due: at(50))])
+                let wait = approvalWait("a", due: at(50))
+                guard case .approval(let request) = wait.kind else { return }
+                try expectEqual(
+                    try await scene.journal.approval(id: "a"),
+                    ApprovalRecord(
+                        id: "a", run: "run_1", namespace: "main", workflow: "onboarding",
+                        address: address("a"),
+                        request: request, status: .waiting, openedAt: at(0), dueAt: at(50)))
+                try expect(try await scene.journal.approval(id: "b") == nil, "there is no b")
+                let none = try await scene.journal.decide(
+                    approval: "b", Decision(outcome: "approve", by: "b", at: at(6)))
+                try expect(none == nil, "there is no b to decide")
+            },
+            Check(area: "decisions", promise: "the inbox lists what is due first, then the oldest") { scene in
+                let waits = [
+                    approvalWait("a", openedAt: at(2)), approvalWait("b", due: at(9)),
+                    approvalWait("c", due: at(8)),
+                    approvalWait("d", openedAt: at(1)),
+                ]
+                _ = try await scene.startWaiting("run_1", waits)
+                _ = try await scene.journal.decide(
+                    approval: "b", Decision(outcome: "approve", by: "b", at: at(6)))
+                func inbox(_ status: ApprovalStatus?, limit: Int = 500) async throws -> [String] {
+                    try await scene.journal.approvals(namespace: "main", status: status, limit: limit).map(
+                        \.id)
+                }
+                try expectEqual(try await inbox(nil), ["c", "b", "d", "a"])
+                try expectEqual(try await inbox(.waiting), ["c", "d", "a"])
+                try expectEqual(try await inbox(.waiting, limit: 1), ["c"])
+                try expectEqual(try await inbox(.expired), [])
+                try await expectInvalid { _ = try await inbox(nil, limit: 501) }
+            },
+        ]
+    }
+
+    static var cancellationChecks: [Check] {
+        [
+            Check(area: "cancellation", promise: "a run that nobody works on is cancelled at once") { scene in
+                _ = try await scene.startWaiting("run_1", [approvalWait("a"), timer("t", due: at(5))])
+                let answer = try await scene.journal.cancel(run: "run_1", error: payload("{}"), now: at(2))
+                let run = try await scene.run("run_1")
+                try expectEqual(answer, .cancelled(run))
+                try expectEqual(run.status, .cancelled)
+                try expectEqual(run.error, payload("{}"))
+                try expectEqual(run.endedAt, at(2))
+                try expectEqual(try await scene.journal.approval(id: "a")?.status, .cancelled)
+                try expectEqual(try await scene.claim(at: at(9)).count, 0)
+                let again = try await scene.journal.cancel(run: "run_1", error: payload("1"), now: at(3))
+                try expectEqual(again, .alreadyEnded(run))
+                try expect(
+                    try await scene.journal.cancel(run: "x", error: [], now: at(3)) == nil, "no such run")
+            },
+            Check(area: "cancellation", promise: "a run that needs attention can be cancelled") { scene in
+                let number = try await scene.startClaimed("run_1")
+                try await scene.commit(
+                    Commit(run: number, epoch: 1, at: at(1), next: .attention(error: payload("1"))))
+                _ = try await scene.journal.cancel(run: "run_1", error: payload("2"), now: at(2))
+                try expectEqual(try await scene.run("run_1").status, .cancelled)
+                try expectEqual(try await scene.run("run_1").error, payload("2"))
+            },
+            Check(area: "cancellation", promise: "the host that works on a run is told") { scene in
+                _ = try await scene.beat()
+                let number = try await scene.startClaimed("run_1")
+                let answer = try await scene.journal.cancel(run: "run_1", error: payload("1"), now: at(2))
+                try expectEqual(answer, .requested(try await scene.run("run_1")))
+                try expectEqual(try await scene.run("run_1").status, .running)
+                try expectEqual(try await scene.beat(at: at(3)).cancelRequested, [number])
+                try expectEqual(try await scene.beat("host-2", at: at(3)).cancelRequested, [])
+                try await scene.commit(
+                    Commit(
+                        run: number, epoch: 1, at: at(4), next: .ended(.completed, output: nil, error: nil)))
+                try expectEqual(try await scene.run("run_1").status, .completed)
+                try expectEqual(try await scene.beat(at: at(5)).cancelRequested, [])
+            },
+            Check(
+                area: "cancellation",
+                promise: "a request that the host did not see takes effect as it lets go"
+            ) {
+                scene in
+                _ = try await scene.beat()
+                let number = try await scene.startClaimed("run_1")
+                _ = try await scene.startClaimed("run_2")
+                _ = try await scene.journal.cancel(run: "run_1", error: payload("1"), now: at(2))
+                _ = try await scene.journal.cancel(run: "run_2", error: payload("2"), now: at(2))
+                try await scene.commit(
+                    Commit(run: number, epoch: 1, at: at(4), opens: [approvalWait("a")], next: .waiting))
+                try expectEqual(try await scene.run("run_1").status, .cancelled)
+                try expectEqual(try await scene.run("run_1").error, payload("1"))
+                try expectEqual(try await scene.journal.approval(id: "a")?.status, .cancelled)
+                try await scene.journal.release(host: "host-1", now: at(6))
+                try expectEqual(try await scene.run("run_2").status, .cancelled)
+                try expectEqual(try await scene.run("run_2").endedAt, at(6))
+            },
+        ]
+    }
+}

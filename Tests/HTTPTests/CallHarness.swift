@@ -1,0 +1,47 @@
+import Perigee
+@testable import PerigeeHTTP
+
+/// A server, and a transport that may call this machine, for the length of a test.
+func withServer(
+    _ answer: @escaping @Sendable (_ request: String) -> LocalServer.Answer,
+    run: (LocalServer, AsyncHTTPTransport) async throws -> Void
+) async throws {
+    let server = try await LocalServer(answer)
+    try await withTransport(EgressPolicy(allowsLoopback: true)) { try await run(server, $0) }
+    try await server.stop()
+}
+
+/// A transport for the length of a test.
+///
+/// - Parameter lookUp: finds the addresses of names in the place of the system's resolver.
+func withTransport(
+    _ egress: EgressPolicy = EgressPolicy(), lookUp: @escaping HostLookup = systemLookup,
+    run: (AsyncHTTPTransport) async throws -> Void
+) async throws {
+    let transport = AsyncHTTPTransport(egress: egress, lookUp: lookUp)
+    do { try await run(transport) } catch {
+        try await transport.shutdown()
+        throw error
+    }
+    try await transport.shutdown()
+}
+
+extension HTTPTransport {
+    /// The failure of a call that must not succeed.
+    func failure(of request: HTTPRequest) async throws -> HTTPFailure {
+        do { throw UnexpectedReply(status: try await send(request).status) } catch let failure as HTTPFailure
+        {
+            return failure
+        }
+    }
+
+    func get(_ url: String, headers: [(name: String, value: String)] = []) async throws -> HTTPReply {
+        try await send(HTTPRequest(method: "GET", url: url, headers: headers))
+    }
+}
+
+struct UnexpectedReply: Error { let status: Int }
+
+extension HTTPReply {
+    var text: String { String(decoding: body, as: UTF8.self) }
+}

@@ -1,0 +1,165 @@
+import NIOCore
+import NIOPosix
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// A server on 127.0.0.1 that does with each request what a test says, down to the bytes.
+final class LocalServer: Sendable {
+    enum Answer: Sendable {
+        /// These bytes, then the connection stays open.
+        case bytes(String)
+        /// These bytes, then the connection is closed.
+        case bytesThenClose(String)
+        /// These bytes and nothing more, ever.
+        case hang(after: String = "")
+        /// The connection is torn down with a TCP reset.
+        case reset
+        /// These bytes, then filler for as long as the client listens.
+        case endless(after: String)
+
+        static func reply(_ status: String, headers: [String] = [], body: String = "") -> Answer {
+            let lines = ["HTTP/1.1 \(status)"] + headers + ["Content-Length: \(body.utf8.count)", "", body]
+            return .bytes(lines.joined(separator: "\r\n"))
+        }
+
+        static func redirect(_ status: Int, to location: String) -> Answer {
+            .reply("\(status) Elsewhere", headers: ["Location: \(location)"])
+        }
+    }
+
+    let port: Int
+    /// One element for every connection that was closed.
+    let closedConnections: AsyncStream<Void>
+    private let channel: any Channel
+    private let received: Received
+
+    /// - Parameter answer: is given each request: its first line, headers and body as they came.
+    init(_ answer: @escaping @Sendable (_ request: String) -> Answer) async throws {
+        let received = Received()
+        let (closed, sink) = AsyncStream.makeStream(of: Void.self)
+        channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { channel in
+                channel.closeFuture.whenComplete { _ in sink.yield() }
+                return channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Conversation(answer, received))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        port = channel.localAddress?.port ?? 0
+        closedConnections = closed
+        self.received = received
+    }
+
+    var url: String { "http://127.0.0.1:\(port)" }
+
+    var requests: [String] { received.all.withLock { $0 } }
+
+    func stop() async throws { try await channel.close() }
+}
+
+private final class Received: Sendable {
+    let all = Mutex<[String]>([])
+}
+
+private final class Conversation: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let answer: @Sendable (String) -> LocalServer.Answer
+    private let received: Received
+    private var pending = ""
+
+    init(_ answer: @escaping @Sendable (String) -> LocalServer.Answer, _ received: Received) {
+        self.answer = answer
+        self.received = received
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        pending += String(buffer: unwrapInboundIn(data))
+        while let request = takeRequest() {
+            received.all.withLock { $0.append(request) }
+            perform(answer(request), context.channel)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A client that leaves early is what several tests are about; the close that follows is their signal.
+        context.close(promise: nil)
+    }
+
+    private func takeRequest() -> String? {
+        // What is not HTTP (the greeting of TLS) gets its answer at once.
+        if let first = pending.unicodeScalars.first, !("A"..."Z").contains(first) {
+            defer { pending = "" }
+            return pending
+        }
+        guard let headEnd = pending.firstRange(of: "\r\n\r\n") else { return nil }
+        let length =
+            pending[..<headEnd.lowerBound].split(separator: "\r\n")
+            .first { $0.lowercased().hasPrefix("content-length:") }
+            .flatMap { Int($0.split(separator: " ").last ?? "") } ?? 0
+        let rest = pending[headEnd.upperBound...]
+        guard rest.utf8.count >= length,
+            let end = pending.utf8.index(headEnd.upperBound, offsetBy: length, limitedBy: pending.endIndex)
+        else { return nil }
+        defer { pending = String(pending[end...]) }
+        return String(pending[..<end])
+    }
+
+    private func perform(_ answer: LocalServer.Answer, _ channel: any Channel) {
+        switch answer {
+        case .bytes(let text), .hang(after: let text):
+            channel.writeAndFlush(ByteBuffer(string: text), promise: nil)
+        case .bytesThenClose(let text):
+            channel.writeAndFlush(ByteBuffer(string: text)).whenComplete { _ in channel.close(promise: nil) }
+        case .reset:
+            // Closing with no time to linger is what sends a reset.
+            (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+                .whenComplete { _ in channel.close(promise: nil) }
+        case .endless(after: let text):
+            channel.writeAndFlush(ByteBuffer(string: text)).whenSuccess { pour(into: channel) }
+        }
+    }
+}
+
+@Sendable private func pour(into channel: any Channel) {
+    channel.writeAndFlush(ByteBuffer(repeating: UInt8(ascii: "x"), count: 65_536)).whenSuccess {
+        pour(into: channel)
+    }
+}
+
+/// A port of 127.0.0.1 where nobody listens and, for the length of a test, nobody else can.
+struct ClosedPort: ~Copyable {
+    let port: Int
+    private let descriptor: CInt
+
+    init() throws {
+        #if canImport(Glibc)
+            let type = CInt(SOCK_STREAM.rawValue)
+        #else
+            let type = SOCK_STREAM
+        #endif
+        let socket = socket(AF_INET, type, 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                bind(socket, pointer, length) + getsockname(socket, pointer, &length)
+            }
+        }
+        descriptor = socket
+        guard status == 0 else { throw IOError(errnoCode: errno, reason: "bind") }
+        port = Int(UInt16(bigEndian: address.sin_port))
+    }
+
+    deinit { close(descriptor) }
+}

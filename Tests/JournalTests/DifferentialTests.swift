@@ -1,0 +1,91 @@
+import Foundation
+import PerigeeJournal
+import PerigeeSQLite
+import Testing
+
+/// The same random operations go to every store; the memory journal is the model.
+@Suite struct DifferentialTests {
+    static let seeds: [UInt64] = {
+        if let text = ProcessInfo.processInfo.environment["PERIGEE_SEED"], let seed = UInt64(text) {
+            return [seed]
+        }
+        return (0..<3).map { _ in UInt64.random(in: 0...UInt64(UInt32.max)) }
+    }()
+
+    @Test(arguments: seeds)
+    func `stores answer the same and hold the same after every operation`(seed: UInt64) async throws {
+        print("PERIGEE_SEED=\(seed)")
+        try await withScratch { directory in
+            let path = directory + "/perigee.db"
+            let model = MemoryJournal()
+            var journal = try SQLiteJournal(path: path)
+            var maker = OperationMaker(seed: seed)
+            var now = Timestamp(milliseconds: 1_790_000_000_000)
+            var runs: [RunRecord] = []
+            var waits: Set<String> = []
+            var missing = Set(Operation.names)
+            var step = 0
+            while step < 200 || !missing.isEmpty {
+                step += 1
+                try #require(step < 5000, "these never succeeded: \(missing)")
+                now = now.adding(milliseconds: Int64.random(in: 0...1500, using: &maker.random))
+                let operation = maker.operation(runs: runs, waits: waits.sorted(), now: now)
+                if case .commit(let commits) = operation {
+                    waits.formUnion(commits.flatMap { $0.opens.map(\.id) })
+                }
+                let expected = await model.perform(operation, now: now)
+                let got = await journal.perform(operation, now: now)
+                try #require(got == expected, "seed \(seed) step \(step): \(operation)")
+                if expected.succeeded { missing.remove(operation.name) }
+                let wanted = try await snapshot(of: model, now: now, histories: step % 20 == 0)
+                let held = try await snapshot(of: journal, now: now, histories: step % 20 == 0)
+                let difference = zip(wanted.facts, held.facts).first { $0 != $1 }
+                try #require(difference == nil, "seed \(seed) step \(step) after: \(operation)")
+                try #require(wanted.facts.count == held.facts.count)
+                runs = wanted.runs
+                if step.isMultiple(of: 100) {
+                    // The model forgets its hosts as a store does that is opened by a new process.
+                    try journal.close()
+                    journal = try SQLiteJournal(path: path)
+                    for host in ["host-1", "host-2", "host-3"] {
+                        try await model.release(host: host, now: now)
+                        try await journal.release(host: host, now: now)
+                    }
+                }
+            }
+            try journal.close()
+        }
+    }
+
+    /// What a journal shows of itself: all runs with their waits, all approvals and texts, and what is due;
+    /// with all entries and annotations where `histories` are wanted, which takes most of the time.
+    private func snapshot(
+        of journal: any Journal, now: Timestamp, histories: Bool
+    ) async throws -> (runs: [RunRecord], facts: [AnyHashable]) {
+        var runs: [RunRecord] = []
+        var facts: [AnyHashable] = []
+        for namespace in ["main", "second"] {
+            var query = RunQuery(namespace: namespace, limit: 40)
+            repeat {
+                let page = try await journal.runs(query)
+                facts.append(page)
+                for run in page.runs where histories {
+                    let history = try #require(try await journal.history(run: run.id))
+                    #expect(history.run == run)
+                    facts.append(history)
+                }
+                runs += page.runs
+                query.cursor = page.nextCursor
+            } while query.cursor != nil
+            facts.append(try await journal.approvals(namespace: namespace, status: nil, limit: 500))
+            // A run that does not exist claims nothing, and tells what is due.
+            let claim = try await journal.claim(
+                host: "host-1", namespace: namespace, now: now, limit: 1, only: .max)
+            facts.append(claim)
+        }
+        for bundle in ["bundle of x", "bundle of y", "bundle of z"] {
+            facts.append(try await journal.files(bundle: bundle))
+        }
+        return (runs, facts)
+    }
+}

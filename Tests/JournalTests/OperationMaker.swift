@@ -1,0 +1,163 @@
+import PerigeeJournal
+
+/// Makes operations that are mostly sound, from names that repeat so that they meet.
+struct OperationMaker {
+    var random: SeededGenerator
+    private var made = 0
+    private let hosts = ["host-1", "host-2", "host-3"]
+    private let types = ["lead.created", "deal.won"]
+
+    init(seed: UInt64) { random = SeededGenerator(seed: seed) }
+
+    mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
+
+    mutating func pick<Value>(_ values: [Value]) -> Value {
+        values[Int.random(in: values.indices, using: &random)]
+    }
+
+    /// - Parameters:
+    ///   - runs: all runs as they stand.
+    ///   - waits: ids of waits and approvals that exist or existed.
+    mutating func operation(runs: [RunRecord], waits: [String], now: Timestamp) -> Operation {
+        switch Int.random(in: 0..<100, using: &random) {
+        case 0..<4: return .heartbeat(host: pick(hosts), lease: Int64.random(in: 1...20_000, using: &random))
+        case 4..<6: return .release(host: pick(hosts))
+        case 6..<28:
+            let only = chance(20) ? runs.randomElement(using: &random)?.number : nil
+            return .claim(host: pick(hosts), limit: Int.random(in: 1...4, using: &random), only: only)
+        case 28..<70:
+            let count = Int.random(in: 1...3, using: &random)
+            return .commit((0..<count).compactMap { _ in commit(runs: runs, waits: waits, now: now) })
+        case 70..<86:
+            let count = Int.random(in: 1...3, using: &random)
+            return .submit((0..<count).map { _ in submission(now: now) })
+        case 86..<93: return .decide(pick(waits + ["none"]), decision(now: now))
+        case 93..<96: return .cancel(runs.randomElement(using: &random)?.id ?? "none")
+        case 96..<98: return .saveVersion(pick(["a", "b"]), text: pick(["x", "y", "z"]))
+        default: return .checkWritable
+        }
+    }
+
+    private mutating func name(_ prefix: String) -> String {
+        made += 1
+        return "\(prefix)_\(made)"
+    }
+
+    private mutating func data() -> JSON {
+        pick([
+            ["n": 1, "s": "a"], ["n": 1.0], ["n": 2.5, "deep": ["n": 1]], ["s": "ab", "flag": true], [], 7,
+            ["deep": ["n": 3]], ["n": nil],
+        ])
+    }
+
+    private mutating func match() -> EventMatch {
+        EventMatch(
+            pick([
+                [:], ["n": 1], ["n": 1, "s": "a"], ["deep.n": 1], ["s": ["prefix": "a"]], ["n": ["gt": 1]],
+                ["n": [1, 2.5]], ["n": ["exists": false]], ["flag": true], ["s": ["ne": "a"]],
+            ]))
+    }
+
+    mutating func submission(now: Timestamp) -> Submission {
+        let namespace = chance(90) ? "main" : "second"
+        var submission = Submission(namespace: namespace, starts: [])
+        if chance(70) {
+            // Few source ids make duplicates; a namespace that is not the submission's is refused.
+            submission.event = EventRecord(
+                id: name("evt"), namespace: chance(95) ? namespace : "other", source: pick(["crm", "shop"]),
+                sourceID: chance(80) ? name("id") : pick(["id_1", "id_2"]), type: pick(types),
+                data: data().bytes, at: now)
+        }
+        if chance(15) {
+            submission.idempotencyKey = pick(["k1", "k2", "k3", name("k")])
+            submission.requestDigest = pick(["d1", "d2"])
+        }
+        for _ in 0..<Int.random(in: 0...2, using: &random) {
+            let isBroken = chance(10)
+            submission.starts.append(
+                NewRun(
+                    id: chance(96) ? name("run") : "run_1", workflow: pick(["a", "b"]), version: 1,
+                    bundle: "x",
+                    key: chance(20) ? pick(["key1", "key2", name("key")]) : nil, input: data().bytes,
+                    trigger: Array("{}".utf8), correlationID: "c", status: isBroken ? .attention : .queued,
+                    error: isBroken ? Array("{}".utf8) : nil))
+        }
+        return submission
+    }
+
+    mutating func commit(runs: [RunRecord], waits: [String], now: Timestamp) -> Commit? {
+        let owned = runs.filter { $0.owner != nil }
+        guard let run = (chance(93) ? owned : runs).randomElement(using: &random) else { return nil }
+        var commit = Commit(
+            run: run.number, epoch: run.epoch - (chance(3) ? 1 : 0), at: now, next: next())
+        let first = run.entryCount + (chance(3) ? 2 : 1)
+        for offset in 0..<Int.random(in: 0...2, using: &random) {
+            commit.entries.append(entry(first + offset, now: now))
+        }
+        for _ in 0..<Int.random(in: 0...2, using: &random) { commit.opens.append(wait(waits, now: now)) }
+        for _ in 0..<Int.random(in: 0...3, using: &random) where !waits.isEmpty {
+            commit.closes.append(pick(waits))
+        }
+        if chance(25) { commit.emits.append(submission(now: now)) }
+        if chance(8) { commit.emits.append(submission(now: now)) }
+        if chance(20) { commit.annotations.append(annotation(now: now)) }
+        if chance(10) { commit.tags = Array(#"{"t":"\#(made)"}"#.utf8) }
+        if chance(10) { commit.statusText = name("status") }
+        if chance(5) { commit.move = Commit.Move(version: 2, bundle: "y") }
+        return commit
+    }
+
+    private mutating func next() -> Commit.Next {
+        switch Int.random(in: 0..<100, using: &random) {
+        case 0..<35: .running
+        case 35..<78: .waiting
+        case 78..<82: .attention(error: Array(#"{"kind":"x"}"#.utf8))
+        case 82..<84: .ended(.waiting, output: nil, error: nil)
+        case 84..<92: .ended(.completed, output: Array("1".utf8), error: nil)
+        default: .ended(.failed, output: nil, error: Array("{}".utf8))
+        }
+    }
+
+    private mutating func address() -> StepAddress {
+        StepAddress(path: pick(["", "p/q"]), label: pick(["A", "B"]), occurrence: made)
+    }
+
+    private mutating func entry(_ sequence: Int, now: Timestamp) -> Entry {
+        let step = Step(address: address(), verb: "http.get", arguments: data().bytes, line: sequence)
+        let fact: Fact =
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0: .waitOpened(step, wait: "w")
+            case 1: .versionMoved(from: 1, to: 2, bundle: "y")
+            case 2: .stepCompleted(step, .failure(data().bytes), attempts: 2, startedAt: now)
+            default: .stepCompleted(step, .success(data().bytes), attempts: 1, startedAt: now)
+            }
+        return Entry(sequence: sequence, recordedAt: now, fact: fact)
+    }
+
+    private mutating func wait(_ waits: [String], now: Timestamp) -> Wait {
+        let due = now.adding(milliseconds: Int64.random(in: -1000...30_000, using: &random))
+        let kind: Wait.Kind =
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0: .timer
+            case 1:
+                .approval(
+                    ApprovalRequest(to: data().bytes, show: data().bytes, choices: ["yes", "no"]))
+            default: .event(type: pick(types), match: match())
+            }
+        let id = chance(95) || waits.isEmpty ? name("wait") : pick(waits)
+        return Wait(id: id, address: address(), kind: kind, openedAt: now, dueAt: chance(60) ? due : nil)
+    }
+
+    private mutating func annotation(now: Timestamp) -> Annotation {
+        Annotation(
+            ordinal: chance(70) ? Int.random(in: 1...5, using: &random) : nil, at: now,
+            kind: pick([.log, .note, .attempt]), text: name("text"), data: chance(50) ? data().bytes : nil,
+            step: chance(50) ? address() : nil)
+    }
+
+    private mutating func decision(now: Timestamp) -> Decision {
+        Decision(
+            outcome: pick(["yes", "no"]), by: "boss", at: now, comment: chance(50) ? name("comment") : nil,
+            form: chance(50) ? data().bytes : nil)
+    }
+}

@@ -1,0 +1,131 @@
+import PerigeeJournal
+
+/// A generator whose seed replays it (SplitMix64).
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+/// One call of the journal, and how it is made.
+enum Operation: CustomStringConvertible {
+    case heartbeat(host: String, lease: Int64)
+    case release(host: String)
+    case claim(host: String, limit: Int, only: Int64?)
+    case commit([Commit])
+    case submit([Submission])
+    case decide(String, Decision)
+    case cancel(String)
+    case saveVersion(String, text: String)
+    case checkWritable
+
+    static let names = [
+        "heartbeat", "release", "claim", "commit", "submit", "decide", "cancel", "saveVersion",
+        "checkWritable",
+    ]
+
+    var name: String {
+        switch self {
+        case .heartbeat: "heartbeat"
+        case .release: "release"
+        case .claim: "claim"
+        case .commit: "commit"
+        case .submit: "submit"
+        case .decide: "decide"
+        case .cancel: "cancel"
+        case .saveVersion: "saveVersion"
+        case .checkWritable: "checkWritable"
+        }
+    }
+
+    var description: String {
+        switch self {
+        case .commit(let commits): "commit \(commits)"
+        case .submit(let submissions): "submit \(submissions)"
+        case .claim(let host, let limit, let only): "claim \(host) limit \(limit) only \(only as Any)"
+        case .decide(let id, let decision): "decide \(id) \(decision)"
+        case .cancel(let id): "cancel \(id)"
+        case .heartbeat(let host, let lease): "heartbeat \(host) \(lease)"
+        case .release(let host): "release \(host)"
+        case .saveVersion(let workflow, _): "saveVersion \(workflow)"
+        case .checkWritable: "checkWritable"
+        }
+    }
+}
+
+/// What an operation gave, in a form that can be compared.
+struct Answer: Equatable {
+    var value: AnyHashable
+    /// Whether it did something, so that a test knows that it has tried the operation and not only its
+    /// refusal.
+    var succeeded: Bool
+}
+
+extension Journal {
+    func perform(_ operation: Operation, now: Timestamp) async -> Answer {
+        do {
+            return try await attempt(operation, now: now)
+        } catch let error as JournalError {
+            return Answer(value: error.withoutWording, succeeded: false)
+        } catch {
+            return Answer(value: "\(error)", succeeded: false)
+        }
+    }
+
+    private func attempt(_ operation: Operation, now: Timestamp) async throws -> Answer {
+        switch operation {
+        case .heartbeat(let host, let lease):
+            let answer = try await heartbeat(
+                host: host, now: now, leaseUntil: now.adding(milliseconds: lease))
+            return Answer(value: answer, succeeded: true)
+        case .release(let host):
+            try await release(host: host, now: now)
+            return Answer(value: true, succeeded: true)
+        case .claim(let host, let limit, let only):
+            let claim = try await claim(host: host, namespace: "main", now: now, limit: limit, only: only)
+            return Answer(value: claim, succeeded: !claim.runs.isEmpty)
+        case .commit(let commits):
+            return Answer(results: try await commit(commits))
+        case .submit(let submissions):
+            return Answer(results: try await submit(submissions, now: now))
+        case .decide(let id, let decision):
+            let answer = try await decide(approval: id, decision)
+            let value: [AnyHashable] = answer.map { [$0.approval, $0.isNew] } ?? []
+            return Answer(value: value, succeeded: answer?.isNew ?? false)
+        case .cancel(let id):
+            let answer = try await cancel(run: id, error: Array("{}".utf8), now: now)
+            return Answer(value: answer, succeeded: answer != nil)
+        case .saveVersion(let workflow, let text):
+            let version = try await saveVersion(
+                namespace: "main", workflow: workflow, bundle: "bundle of \(text)", files: ["main.lua": text],
+                now: now)
+            return Answer(value: version, succeeded: true)
+        case .checkWritable:
+            try await checkWritable()
+            return Answer(value: true, succeeded: true)
+        }
+    }
+}
+
+extension Answer {
+    init<Receipt: Hashable>(results: [Result<Receipt, JournalError>]) {
+        self.init(
+            value: results.map { $0.mapError(\.withoutWording) },
+            succeeded: results.contains { (try? $0.get()) != nil })
+    }
+}
+
+extension JournalError {
+    /// The words of a refusal are no part of the contract.
+    fileprivate var withoutWording: JournalError {
+        if case .invalid = self { .invalid("") } else { self }
+    }
+}

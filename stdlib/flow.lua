@@ -1,0 +1,68 @@
+-- flow: this run, its time and chance, what people see of it, and its ends
+local host = ...
+local options = host.load("options")
+local raise = host.load("errors")
+local flow = {}
+
+flow.run = host.run_info()
+
+function flow.now() return host.now() end
+
+function flow.today(zone)
+  options.kind("flow.today", "the zone", zone, { "string", "nil" })
+  return host.today(zone or "UTC")
+end
+
+function flow.uuid() return host.uuid() end
+
+function flow.random(n)
+  options.kind("flow.random", "n", n, { "integer", "nil" })
+  if n and n < 1 then
+    raise { code = "PG1011", kind = "script", message = "flow.random: n must be 1 or more.",
+            hint = "flow.random(6) gives 1 to 6; flow.random() gives a fraction from 0 to 1." }
+  end
+  return host.random(n)
+end
+
+function flow.tag(tags)
+  options.kind("flow.tag", "tags", tags, "table")
+  host.tag(tags)
+end
+
+function flow.status(text) host.status(tostring(text)) end
+
+function flow.note(text, data)
+  options.kind("flow.note", "data", data, { "table", "nil" })
+  host.note("note", "info", tostring(text), data)
+end
+
+--- Ends the run as failed, unless something catches it.
+function flow.fail(text, data)
+  options.kind("flow.fail", "data", data, { "table", "nil" })
+  raise { code = "PG2001", kind = "failed", message = tostring(text), data = data, retryable = false }
+end
+
+--- Ends the run on purpose; nothing after it runs.
+function flow.stop(text)
+  return host.await_step("flow.stop", "Stop", { text = text ~= nil and tostring(text) or nil })
+end
+
+flow.json = {
+  null = host.null,
+  array = host.array,
+  encode = host.json_encode,
+  decode = host.json_decode,
+}
+
+return setmetatable(flow, {
+  __metatable = "flow",
+  __newindex = function() raise { code = "PG1004", kind = "script", message = "`flow` can't be changed.", hint = "Use a local variable." } end,
+  __index = function(_, name)
+    local names = {}
+    for known in pairs(flow) do names[#names + 1] = known end
+    table.sort(names)
+    local near = host.nearest(tostring(name), names)
+    raise { code = "PG1003", kind = "script", name = tostring(name), message = ("`flow.%s` does not exist."):format(tostring(name)),
+            hint = near and ("Did you mean `flow.%s`?"):format(near) or ("There is: %s."):format(table.concat(names, ", ")) }
+  end,
+})

@@ -1,0 +1,115 @@
+-- http.get|head|post|put|patch|delete(label, { … }) and http.client{ … }
+local host = ...
+local options = host.load("options")
+local raise = host.load("errors")
+local http = {}
+
+local methods = { get = "GET", head = "HEAD", post = "POST", put = "PUT", patch = "PATCH", delete = "DELETE" }
+
+-- What one call takes; a connector's own options are in `connector`.
+local known = {
+  url = "string", query = "table", headers = "table", auth = { "userdata", "table", "string" }, json = true,
+  form = "table", text = "string", timeout = { "string", "number" }, retry = "table", idempotency = "string",
+  max_bytes = "integer",
+}
+local connector = {
+  base = "string", headers = "table", auth = { "userdata", "table", "string" }, timeout = { "string", "number" },
+  retry = "table", throttle = "table", max_bytes = "integer",
+}
+local connector_call = { path = "string" }
+for name, kind in pairs(known) do connector_call[name] = kind end
+connector_call.url = nil
+
+local retry_known = { max_attempts = "integer", initial_interval = true, backoff_coefficient = "number",
+                      max_interval = true, jitter = "number", on = "table" }
+
+-- A retry policy, or a list of delays, with every duration in milliseconds.
+local function retry(verb, given)
+  if given == nil then return nil end
+  if #given > 0 then
+    local delays = {}
+    for index, delay in ipairs(given) do delays[index] = options.duration(verb, "retry[" .. index .. "]", delay) end
+    return { delays = host.array(delays) }
+  end
+  options.check(verb .. ": retry", given, retry_known)
+  local policy = { max_attempts = given.max_attempts, backoff_coefficient = given.backoff_coefficient,
+                   jitter = given.jitter, on = given.on and host.array(given.on) }
+  if given.max_attempts and given.max_attempts < 1 then
+    raise { code = "PG1011", kind = "script", name = "max_attempts",
+            message = verb .. ": `retry.max_attempts` must be 1 or more.", hint = "1 means: no second attempt." }
+  end
+  if given.initial_interval then policy.initial_milliseconds = options.duration(verb, "retry.initial_interval", given.initial_interval) end
+  if given.max_interval then policy.max_milliseconds = options.duration(verb, "retry.max_interval", given.max_interval) end
+  return policy
+end
+
+local function throttle(given)
+  if given == nil then return nil end
+  options.check("http.client: throttle", given, { limit = "integer", period = { "string", "number" } })
+  return { limit = options.need("http.client: throttle", given, "limit", "{ limit = 100, period = \"10s\" }"),
+           milliseconds = options.duration("http.client: throttle", "period",
+             options.need("http.client: throttle", given, "period", "{ limit = 100, period = \"10s\" }")) }
+end
+
+local function merged(first, second)
+  if not first then return second end
+  if not second then return first end
+  local all = {}
+  for name, value in pairs(first) do all[name] = value end
+  for name, value in pairs(second) do all[name] = value end
+  return all
+end
+
+local function one_body(verb, given)
+  local count = 0
+  for _, name in ipairs { "json", "form", "text" } do
+    if given[name] ~= nil then count = count + 1 end
+  end
+  if count > 1 then
+    raise { code = "PG1011", kind = "script", message = verb .. " takes one of `json`, `form` and `text`.",
+            hint = "Keep the one that the receiver expects." }
+  end
+end
+
+local function send(name, label, given, url, defaults)
+  local verb = "http." .. name
+  one_body(verb, given)
+  local timeout = given.timeout or defaults.timeout
+  return host.await_step(verb, label, {
+    method = methods[name], url = url, query = given.query, headers = merged(defaults.headers, given.headers),
+    auth = given.auth or defaults.auth, json = given.json, form = given.form, text = given.text,
+    timeout_milliseconds = timeout and options.duration(verb, "timeout", timeout) or nil,
+    retry = retry(verb, given.retry or defaults.retry), idempotency = given.idempotency,
+    throttle = defaults.throttle, max_bytes = given.max_bytes or defaults.max_bytes,
+  })
+end
+
+for name in pairs(methods) do
+  http[name] = function(label, given)
+    local verb = "http." .. name
+    options.label(verb, label)
+    options.check(verb, given, known)
+    return send(name, label, given, options.need(verb, given or {}, "url", "{ url = \"https://api.example/things\" }"), {})
+  end
+end
+
+--- A connector: the same verbs, with `path`, and what all its calls share.
+function http.client(given)
+  options.check("http.client", given, connector)
+  local base = options.need("http.client", given or {}, "base", "http.client { base = \"https://api.example\" }")
+  local defaults = { headers = given.headers, auth = given.auth, timeout = given.timeout, retry = given.retry,
+                     throttle = throttle(given.throttle), max_bytes = given.max_bytes }
+  local client = {}
+  for name in pairs(methods) do
+    local verb = "http." .. name
+    client[name] = function(label, call)
+      options.label(verb, label)
+      call = options.check(verb, call, connector_call)
+      local path = options.need(verb, call, "path", "{ path = \"/things\" }")
+      return send(name, label, call, base:gsub("/+$", "") .. "/" .. path:gsub("^/+", ""), defaults)
+    end
+  end
+  return client
+end
+
+return http

@@ -1,0 +1,62 @@
+-- workflow{ … }: checks a definition and gives it back
+local host = ...
+local options = host.load("options")
+local raise = host.load("errors")
+
+local known = {
+  name = "string", about = "string", owner = "string", on = "table", key = "string", input = "table",
+  tags = "table", run = "function",
+}
+
+-- Known to the language, and not yet to this host: refused rather than passed over.
+local later = {
+  "on_conflict", "output", "concurrency", "throttle", "rate_limit", "debounce", "batch", "priority", "retry",
+  "timeout", "breaker", "on_reload", "keep", "alerts", "on_failure", "on_cancel",
+}
+
+local trigger_known = { event = "string", match = "table", changed = "table", http = "string", manual = "boolean" }
+local trigger_later = { "cron", "every", "at", "after", "tz", "overlap", "catch_up", "jitter", "verify", "secret" }
+
+local function refuse_later(what, given, names)
+  for _, name in ipairs(names) do
+    if given[name] ~= nil then
+      raise { code = "PG1007", kind = "script", name = name,
+              message = ("%s: `%s` is not available in this version of Perigee."):format(what, name),
+              hint = "Remove it, or run the script on a version that has it." }
+    end
+  end
+end
+
+local function trigger(given)
+  refuse_later("workflow: on", given, trigger_later)
+  options.check("workflow: on", given, trigger_known)
+  local kinds = (given.event and 1 or 0) + (given.http and 1 or 0) + (given.manual and 1 or 0)
+  if kinds ~= 1 then
+    raise { code = "PG1011", kind = "script", name = "on", message = "workflow: a trigger has one of `event`, `http` and `manual`.",
+            hint = "Write on = { event = \"lead.created\" }, or a list of triggers: on = { { … }, { … } }." }
+  end
+  if given.http and not given.http:match("^%u+ /[%w%-._~/]+$") then
+    raise { code = "PG1011", kind = "script", name = "http", message = ("workflow: `http` = \"%s\" is no method and path."):format(given.http),
+            hint = "Write for example on = { http = \"POST /orders\" }." }
+  end
+  if (given.match or given.changed) and not given.event then
+    raise { code = "PG1011", kind = "script", name = "on", message = "workflow: `match` and `changed` go with `event`.",
+            hint = "Add the event's name, or remove them." }
+  end
+  return given
+end
+
+return function(given)
+  options.kind("workflow", "the definition", given, "table")
+  refuse_later("workflow", given, later)
+  options.check("workflow", given, known)
+  options.need("workflow", given, "run", "run = function(input) … end")
+  local on = given.on or { manual = true }
+  local list = #on > 0 and on or { on }
+  for index, one in ipairs(list) do
+    options.kind("workflow", "on[" .. index .. "]", one, "table")
+    list[index] = trigger(one)
+  end
+  given.on = host.array(list)
+  return given
+end
