@@ -58,5 +58,16 @@ let package = Package(
             dependencies: ["Perigee", "PerigeeJournal", httpClient, nio, nioPosix, nioHTTP, nioTLS],
             swiftSettings: house),
         .target(name: "PerigeeTesting", dependencies: ["Perigee", "PerigeeJournal"], swiftSettings: house),
+        .testTarget(
+            name: "JournalTests", dependencies: ["PerigeeJournal", "PerigeeSQLite", "PerigeeTesting", grdb],
+            swiftSettings: house),
+        .testTarget(
+            name: "HTTPTests",
+            dependencies: ["Perigee", "PerigeeJournal", "PerigeeHTTP", "PerigeeTesting", nio, nioPosix],
+            swiftSettings: house),
+        .testTarget(
+            name: "EngineTests",
+            dependencies: ["Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", "PerigeeTesting", logging],
+            swiftSettings: house),
     ]
 )
