@@ -16,7 +16,10 @@ let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbirdTesting: Target.Dependency = .product(name: "HummingbirdTesting", package: "hummingbird")
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
@@ -29,7 +32,9 @@ let package = Package(
         .library(name: "Perigee", targets: ["Perigee"]),
         .library(name: "PerigeeSQLite", targets: ["PerigeeSQLite"]),
         .library(name: "PerigeeHTTP", targets: ["PerigeeHTTP"]),
+        .library(name: "PerigeeServer", targets: ["PerigeeServer"]),
         .library(name: "PerigeeTesting", targets: ["PerigeeTesting"]),
+        .executable(name: "perigee", targets: ["perigee"]),
     ],
     dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -40,6 +45,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     ],
@@ -58,6 +64,21 @@ let package = Package(
             dependencies: ["Perigee", "PerigeeJournal", httpClient, nio, nioPosix, nioHTTP, nioTLS],
             swiftSettings: house),
         .target(name: "PerigeeTesting", dependencies: ["Perigee", "PerigeeJournal"], swiftSettings: house),
+        .target(
+            name: "PerigeeServer",
+            dependencies: [
+                "Perigee", "PerigeeJournal", hummingbird, mustache, crypto, logging, lifecycle, nio,
+                httpTypes,
+            ],
+            resources: [.embedInCode("Templates"), .embedInCode("Assets")], swiftSettings: house),
+        .executableTarget(
+            name: "perigee",
+            dependencies: [
+                "Perigee", "PerigeeJournal", "PerigeeSQLite", "PerigeeHTTP", "PerigeeTesting",
+                "PerigeeServer",
+                arguments, httpClient, logging, lifecycle, unixSignals, nio, nioPosix, nioHTTP,
+            ], swiftSettings: house),
+        .testTarget(name: "LuaTests", dependencies: ["PerigeeLua"], swiftSettings: house),
         .testTarget(
             name: "JournalTests", dependencies: ["PerigeeJournal", "PerigeeSQLite", "PerigeeTesting", grdb],
             swiftSettings: house),
@@ -67,7 +88,35 @@ let package = Package(
             swiftSettings: house),
         .testTarget(
             name: "EngineTests",
-            dependencies: ["Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", "PerigeeTesting", logging],
+            dependencies: [
+                "Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", "PerigeeTesting", logging,
+            ],
             swiftSettings: house),
+        .testTarget(
+            name: "ServerTests",
+            dependencies: [
+                "PerigeeServer", "Perigee", "PerigeeJournal", hummingbird, hummingbirdTesting, mustache,
+                logging, nio,
+                lifecycle, httpTypes,
+            ], swiftSettings: house),
+        .testTarget(
+            name: "ScriptTests",
+            dependencies: [
+                "Perigee", "PerigeeHTTP", "PerigeeJournal", "PerigeeSQLite", "PerigeeTesting", lifecycle,
+            ],
+            swiftSettings: house),
+        .testTarget(name: "HouseTests", swiftSettings: house),
     ]
 )
+
+// Built by dev/bench alone, so that nobody else waits for it.
+if Context.environment["PERIGEE_BENCH"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Benchmarks",
+            dependencies: [
+                "Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", logging,
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
+            path: "Tests/Benchmarks", exclude: ["README.md"], swiftSettings: house))
+}

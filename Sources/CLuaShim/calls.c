@@ -38,6 +38,7 @@ static int call_host(lua_State *L) {
     bool may_wait = lua_toboolean(L, lua_upvalueindex(2));
     char script[128] = "";
     int line = 0;
+    if (s->ended) return pg_stop_here(L);
     if (may_wait && (!lua_isyieldable(L) || s->blocked)) return refuse_waiting(L);
     if (!pg_encode_arguments(L, lua_gettop(L))) return raise_encoding(L);
     pg_find_script(L, script, sizeof script, &line);

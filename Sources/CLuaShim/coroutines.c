@@ -46,20 +46,28 @@ static int resume(lua_State *L, lua_State *co, int count) {
 }
 
 static bool can_resume(lua_State *L, lua_State *co) {
-    if (lua_status(co) == LUA_OK && lua_gettop(co) == 0) {
-        lua_pushliteral(L, "cannot resume dead coroutine");
-        return false;
-    }
     lua_Debug frame;
     if (co == L || (lua_status(co) == LUA_OK && lua_getstack(co, 0, &frame))) {
         lua_pushliteral(L, "cannot resume non-suspended coroutine");
         return false;
     }
-    if (lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD) {
+    int status = lua_status(co);
+    if (status != LUA_YIELD && (status != LUA_OK || lua_gettop(co) == 0)) {
         lua_pushliteral(L, "cannot resume dead coroutine");
         return false;
     }
     return true;
+}
+
+/// Runs the pending `__close` methods of `co`, which can't yield, and leaves the error, if there is one, on its stack.
+static int close_thread(lua_State *L, lua_State *co) {
+    pg_state *s = pg_of(L);
+    s->current = co;
+    s->blocked++;
+    int status = lua_resetthread(co);
+    s->blocked--;
+    s->current = L;
+    return status;
 }
 
 static int leave(lua_State *L, lua_KFunction next) {
@@ -101,8 +109,10 @@ static int wrap_results(lua_State *L, lua_State *co, int results) {
     if (results >= 0) return results;
     int status = lua_status(co);
     if (status != LUA_OK && status != LUA_YIELD) {
-        lua_resetthread(co);
-        lua_settop(co, 0);
+        lua_xmove(L, co, 1);
+        close_thread(L, co);
+        if (pg_of(L)->ended) return pg_stop_here(L);
+        lua_xmove(co, L, 1);
     }
     if (lua_type(L, -1) == LUA_TSTRING) {
         luaL_where(L, 1);
@@ -134,6 +144,20 @@ static int co_wrap(lua_State *L) {
     return 1;
 }
 
+static int co_close(lua_State *L) {
+    lua_State *co = coroutine_argument(L);
+    lua_Debug frame;
+    if (co == L || (lua_status(co) == LUA_OK && lua_getstack(co, 0, &frame))) {
+        return luaL_error(L, "cannot close a coroutine that runs");
+    }
+    int status = close_thread(L, co);
+    if (pg_of(L)->ended) return pg_stop_here(L);
+    lua_pushboolean(L, status == LUA_OK);
+    if (status == LUA_OK) return 1;
+    lua_xmove(co, L, 1);
+    return 2;
+}
+
 static int co_yield(lua_State *L) {
     if (L == pg_of(L)->run || L == pg_of(L)->main) return luaL_error(L, "attempt to yield from outside a coroutine");
     return lua_yield(L, lua_gettop(L));
@@ -152,8 +176,8 @@ static int co_isyieldable(lua_State *L) {
 
 void pg_open_coroutines(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"resume", co_resume}, {"wrap", co_wrap}, {"yield", co_yield}, {"running", co_running},
-        {"isyieldable", co_isyieldable}, {NULL, NULL},
+        {"resume", co_resume}, {"wrap", co_wrap}, {"yield", co_yield}, {"close", co_close},
+        {"running", co_running}, {"isyieldable", co_isyieldable}, {NULL, NULL},
     };
     luaL_requiref(L, "coroutine", luaopen_coroutine, 1);
     luaL_setfuncs(L, functions, 0);

@@ -1,6 +1,7 @@
 // JSON to Lua values. It runs inside the coroutine, so that running out of memory is an error like any other there.
 #include "state.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,11 @@ static void push_value(reader *r, bool in_object);
 
 static void fail(reader *r) {
     pg_raise(r->L, "PG1020", "validation", "the text is not JSON", "Check it where it comes from.");
+}
+
+/// Adds to the text that is being put together.
+static void keep(reader *r, const char *bytes, size_t length) {
+    if (!pg_append(&r->s->scratch, bytes, length)) luaL_error(r->L, "not enough memory");
 }
 
 static void skip_space(reader *r) {
@@ -64,59 +70,85 @@ static void append_scalar(reader *r) {
         bytes[0] = (char)(0xF0 | scalar >> 18), bytes[1] = (char)(0x80 | (scalar >> 12 & 63));
         bytes[2] = (char)(0x80 | (scalar >> 6 & 63)), bytes[3] = (char)(0x80 | (scalar & 63)), length = 4;
     }
-    pg_append(&r->s->scratch, bytes, length);
+    keep(r, bytes, length);
+}
+
+static void append_escape(reader *r) {
+    if (r->at >= r->end) fail(r);
+    switch (*r->at++) {
+        case '"': keep(r, "\"", 1); break;
+        case '\\': keep(r, "\\", 1); break;
+        case '/': keep(r, "/", 1); break;
+        case 'b': keep(r, "\b", 1); break;
+        case 'f': keep(r, "\f", 1); break;
+        case 'n': keep(r, "\n", 1); break;
+        case 'r': keep(r, "\r", 1); break;
+        case 't': keep(r, "\t", 1); break;
+        case 'u': append_scalar(r); break;
+        default: fail(r);
+    }
+}
+
+/// Goes on to the next character that is not plain text: a quotation mark or a backslash.
+static const char *skip_plain(reader *r) {
+    const char *start = r->at;
+    while (r->at < r->end && *r->at != '"' && *r->at != '\\') {
+        if ((unsigned char)*r->at < 0x20) fail(r);
+        r->at++;
+    }
+    if (r->at >= r->end) fail(r);
+    return start;
 }
 
 static void push_string(reader *r) {
-    const char *start = ++r->at;
-    while (r->at < r->end && *r->at != '"' && *r->at != '\\') r->at++;
-    if (r->at < r->end && *r->at == '"') {
+    r->at++;
+    const char *start = skip_plain(r);
+    if (*r->at == '"') {
         lua_pushlstring(r->L, start, (size_t)(r->at++ - start));
         return;
     }
-    pg_buffer *text = &r->s->scratch;
-    text->length = 0;
-    pg_append(text, start, (size_t)(r->at - start));
-    while (r->at < r->end && *r->at != '"') {
-        if (*r->at != '\\') {
-            pg_append(text, r->at++, 1);
-            continue;
-        }
-        if (++r->at >= r->end) fail(r);
-        switch (*r->at++) {
-            case '"': pg_append(text, "\"", 1); break;
-            case '\\': pg_append(text, "\\", 1); break;
-            case '/': pg_append(text, "/", 1); break;
-            case 'b': pg_append(text, "\b", 1); break;
-            case 'f': pg_append(text, "\f", 1); break;
-            case 'n': pg_append(text, "\n", 1); break;
-            case 'r': pg_append(text, "\r", 1); break;
-            case 't': pg_append(text, "\t", 1); break;
-            case 'u': append_scalar(r); break;
-            default: fail(r);
-        }
+    r->s->scratch.length = 0;
+    while (true) {
+        keep(r, start, (size_t)(r->at - start));
+        if (*r->at++ == '"') break;
+        append_escape(r);
+        start = skip_plain(r);
     }
-    if (r->at >= r->end) fail(r);
-    r->at++;
-    lua_pushlstring(r->L, text->bytes, text->length);
+    lua_pushlstring(r->L, r->s->scratch.bytes, r->s->scratch.length);
 }
+
+static void digits(reader *r) {
+    const char *start = r->at;
+    while (r->at < r->end && *r->at >= '0' && *r->at <= '9') r->at++;
+    if (r->at == start) fail(r);
+}
+
+static bool next_is(const reader *r, char one, char other) { return r->at < r->end && (*r->at == one || *r->at == other); }
 
 static void push_number(reader *r) {
     const char *start = r->at;
     bool integral = true;
-    while (r->at < r->end && strchr("+-0123456789.eE", *r->at)) {
-        if (*r->at == '.' || *r->at == 'e' || *r->at == 'E') integral = false;
+    if (next_is(r, '-', '-')) r->at++;
+    if (next_is(r, '0', '0')) r->at++;
+    else digits(r);
+    if (next_is(r, '.', '.')) {
+        integral = false;
         r->at++;
+        digits(r);
     }
-    char text[64];
-    size_t length = (size_t)(r->at - start);
-    if (length == 0) fail(r);
-    // Longer numbers have more digits than a number can keep.
-    if (length >= sizeof text) length = sizeof text - 1, integral = false;
-    memcpy(text, start, length);
-    text[length] = 0;
-    if (integral && lua_stringtonumber(r->L, text)) return;
-    lua_pushnumber(r->L, strtod(text, NULL));
+    if (next_is(r, 'e', 'E')) {
+        integral = false;
+        r->at++;
+        if (next_is(r, '+', '-')) r->at++;
+        digits(r);
+    }
+    r->s->scratch.length = 0;
+    keep(r, start, (size_t)(r->at - start));
+    keep(r, "", 1);
+    if (integral && lua_stringtonumber(r->L, r->s->scratch.bytes)) return;
+    double value = strtod(r->s->scratch.bytes, NULL);
+    if (isinf(value)) fail(r);
+    lua_pushnumber(r->L, value);
 }
 
 static void push_array(reader *r) {

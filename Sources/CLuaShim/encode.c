@@ -2,12 +2,40 @@
 // can't hold. Nothing here raises a Lua error, so nothing is left half done.
 #include "state.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static bool write_value(lua_State *L, pg_state *s, int index, int flags);
+
+/// The length of the UTF-8 sequence at `at`, or 0 if there is none.
+static size_t utf8_length(const unsigned char *at, size_t left) {
+    if (at[0] < 0x80) return 1;
+    if (at[0] >= 0xC2 && at[0] < 0xE0 && left > 1 && (at[1] & 0xC0) == 0x80) return 2;
+    if (at[0] >= 0xE0 && at[0] < 0xF0 && left > 2 && (at[1] & 0xC0) == 0x80 && (at[2] & 0xC0) == 0x80) {
+        if ((at[0] == 0xE0 && at[1] < 0xA0) || (at[0] == 0xED && at[1] >= 0xA0)) return 0;
+        return 3;
+    }
+    if (at[0] >= 0xF0 && at[0] < 0xF5 && left > 3 && (at[1] & 0xC0) == 0x80 && (at[2] & 0xC0) == 0x80
+        && (at[3] & 0xC0) == 0x80) {
+        if ((at[0] == 0xF0 && at[1] < 0x90) || (at[0] == 0xF4 && at[1] >= 0x90)) return 0;
+        return 4;
+    }
+    return 0;
+}
+
+/// Adds a key to the message: its first bytes, with a question mark for each that does not belong into a message.
+static void key_text(pg_state *s, const char *key, size_t length) {
+    const unsigned char *bytes = (const unsigned char *)key;
+    for (size_t at = 0; at < length && at < 64;) {
+        size_t step = utf8_length(bytes + at, length - at);
+        bool shown = step && bytes[at] >= 0x20;
+        pg_append(&s->message, shown ? key + at : "?", shown ? step : 1);
+        at += shown ? step : 1;
+    }
+}
 
 /// Starts the message with the path to the value: `json.items[3]`.
 static void path_text(pg_state *s) {
@@ -17,7 +45,7 @@ static void path_text(pg_state *s) {
         char number[32];
         if (place->key) {
             if (s->message.length) pg_append_text(&s->message, ".");
-            pg_append(&s->message, place->key, place->key_length < 64 ? place->key_length : 64);
+            key_text(s, place->key, place->key_length);
         } else {
             snprintf(number, sizeof number, "[%lld]", (long long)place->index);
             pg_append_text(&s->message, number);
@@ -41,22 +69,6 @@ static bool write(pg_state *s, const char *bytes, size_t length) {
         return refuse(s, why);
     }
     return pg_append(&s->output, bytes, length) || refuse(s, "needs more memory than there is");
-}
-
-/// The length of the UTF-8 sequence at `at`, or 0 if there is none.
-static size_t utf8_length(const unsigned char *at, size_t left) {
-    if (at[0] < 0x80) return 1;
-    if (at[0] >= 0xC2 && at[0] < 0xE0 && left > 1 && (at[1] & 0xC0) == 0x80) return 2;
-    if (at[0] >= 0xE0 && at[0] < 0xF0 && left > 2 && (at[1] & 0xC0) == 0x80 && (at[2] & 0xC0) == 0x80) {
-        if ((at[0] == 0xE0 && at[1] < 0xA0) || (at[0] == 0xED && at[1] >= 0xA0)) return 0;
-        return 3;
-    }
-    if (at[0] >= 0xF0 && at[0] < 0xF5 && left > 3 && (at[1] & 0xC0) == 0x80 && (at[2] & 0xC0) == 0x80
-        && (at[3] & 0xC0) == 0x80) {
-        if ((at[0] == 0xF0 && at[1] < 0x90) || (at[0] == 0xF4 && at[1] >= 0x90)) return 0;
-        return 4;
-    }
-    return 0;
 }
 
 static bool write_string(pg_state *s, const char *text, size_t length) {
@@ -97,7 +109,8 @@ static bool write_number(lua_State *L, pg_state *s, int index) {
     if (value == floor(value) && value >= -9223372036854775808.0 && value < 9223372036854775808.0) {
         snprintf(text, sizeof text, "%lld", (long long)value);
     } else {
-        for (int digits = 15; digits <= 17; digits++) {
+        // Every decimal of 15 digits comes back from a normal number; a subnormal one holds fewer.
+        for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
             snprintf(text, sizeof text, "%.*g", digits, value);
             if (strtod(text, NULL) == value) break;
         }
@@ -237,27 +250,42 @@ static bool write_table(lua_State *L, pg_state *s, int index, int flags) {
     return write_array(L, s, index, count, flags);
 }
 
+/// Adds the path to the value to the secrets' places, as a JSON pointer. The argument's own number begins the pointer,
+/// but not the path in messages: the names of options say enough.
+static bool write_pointer(pg_state *s) {
+    char argument[32];
+    snprintf(argument, sizeof argument, "/%d", s->argument);
+    bool kept = pg_append_text(&s->secrets, argument);
+    for (int level = 0; level < s->depth; level++) {
+        pg_place *place = &s->path[level];
+        char number[32];
+        if (!place->key) {
+            snprintf(number, sizeof number, "/%lld", (long long)place->index - 1);
+            kept = kept && pg_append_text(&s->secrets, number);
+            continue;
+        }
+        kept = kept && pg_append(&s->secrets, "/", 1);
+        for (size_t at = 0; at < place->key_length; at++) {
+            if (place->key[at] == '~') kept = kept && pg_append_text(&s->secrets, "~0");
+            else if (place->key[at] == '/') kept = kept && pg_append_text(&s->secrets, "~1");
+            else kept = kept && pg_append(&s->secrets, place->key + at, 1);
+        }
+    }
+    return kept && pg_append(&s->secrets, "", 1);
+}
+
 /// A secret is written as `secret:NAME`; where it stands is noted, so that the host can put its value there.
 static bool write_secret(lua_State *L, pg_state *s, int index, int flags) {
     const char *name = lua_touserdata(L, index);
     if (!(flags & PG_ALLOW_SECRETS)) return refuse(s, "is a secret; a secret can only be given to http");
     for (int level = 0; level < s->depth; level++) {
+        // A zero byte ends the pointer.
         pg_place *place = &s->path[level];
-        char number[32];
-        pg_append_text(&s->secrets, "/");
-        if (!place->key) {
-            snprintf(number, sizeof number, "%lld", (long long)place->index - 1);
-            pg_append_text(&s->secrets, number);
-            continue;
-        }
-        for (size_t at = 0; at < place->key_length; at++) {
-            if (place->key[at] == '~') pg_append_text(&s->secrets, "~0");
-            else if (place->key[at] == '/') pg_append_text(&s->secrets, "~1");
-            else pg_append(&s->secrets, place->key + at, 1);
-        }
+        if (place->key && memchr(place->key, 0, place->key_length)) return refuse(s, "is a secret under a key with a zero byte");
     }
-    pg_append(&s->secrets, "", 1);
-    pg_append(&s->secrets, name, strlen(name) + 1);
+    if (!write_pointer(s) || !pg_append(&s->secrets, name, strlen(name) + 1)) {
+        return refuse(s, "needs more memory than there is");
+    }
     return write(s, "\"secret:", 8) && write(s, name, strlen(name)) && write(s, "\"", 1);
 }
 
@@ -310,24 +338,8 @@ bool pg_encode_arguments(lua_State *L, int count) {
     if (!write(s, "[", 1)) return false;
     for (int index = 1; index <= count; index++) {
         if (index > 1 && !write(s, ",", 1)) return false;
-        // The arguments' own level is in the pointers of secrets, but not in messages: the names of options say enough.
-        size_t secrets = s->secrets.length;
+        s->argument = index - 1;
         if (!write_value(L, s, index, PG_ALLOW_SECRETS)) return false;
-        if (s->secrets.length > secrets) {
-            s->scratch.length = 0;
-            for (size_t at = secrets; at < s->secrets.length;) {
-                char prefix[16];
-                snprintf(prefix, sizeof prefix, "/%d", index - 1);
-                pg_append_text(&s->scratch, prefix);
-                for (int part = 0; part < 2; part++) {
-                    size_t length = strlen(s->secrets.bytes + at) + 1;
-                    pg_append(&s->scratch, s->secrets.bytes + at, length);
-                    at += length;
-                }
-            }
-            s->secrets.length = secrets;
-            pg_append(&s->secrets, s->scratch.bytes, s->scratch.length);
-        }
     }
     return write(s, "]", 1);
 }

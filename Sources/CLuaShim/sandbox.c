@@ -39,7 +39,10 @@ static bool read_pieces(lua_State *L) {
 
 static int sandbox_load(lua_State *L) {
     char name[64];
-    snprintf(name, sizeof name, "=%.60s", luaL_optstring(L, 2, "load"));
+    const char *given = luaL_optstring(L, 2, "load");
+    if (*given == '=' || *given == '@') given++;
+    // The stdlib's own chunks are left out of messages: a script must not pass for one.
+    snprintf(name, sizeof name, "=%.60s", strncmp(given, "stdlib/", 7) == 0 ? "load" : given);
     bool has_environment = !lua_isnone(L, 4);
     if (lua_isfunction(L, 1)) read_pieces(L);
     else lua_pushvalue(L, 1);
@@ -57,6 +60,29 @@ static int sandbox_load(lua_State *L) {
     return 1;
 }
 
+/// The `__close` of the mark of a module that is being loaded: takes the mark away if the module has failed.
+static int end_loading(lua_State *L) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &pg_key_modules);
+    lua_getiuservalue(L, 1, 1);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, -3);
+    if (!lua_rawequal(L, -1, 1)) return 0;
+    lua_pop(L, 1);
+    lua_pushnil(L);
+    lua_rawset(L, -3);
+    return 0;
+}
+
+static void push_loading_mark(lua_State *L, int name) {
+    lua_newuserdatauv(L, 0, 1);
+    lua_pushvalue(L, name);
+    lua_setiuservalue(L, -2, 1);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, end_loading);
+    lua_setfield(L, -2, "__close");
+    lua_setmetatable(L, -2);
+}
+
 static int sandbox_require(lua_State *L) {
     pg_state *s = pg_of(L);
     size_t length;
@@ -65,7 +91,9 @@ static int sandbox_require(lua_State *L) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &pg_key_modules);
     lua_pushvalue(L, 1);
     if (lua_rawget(L, 2) != LUA_TNIL) {
-        if (!lua_islightuserdata(L, -1)) return 1;
+        bool loading = lua_type(L, 3) == LUA_TUSERDATA && lua_getiuservalue(L, 3, 1) != LUA_TNONE;
+        lua_settop(L, 3);
+        if (!loading) return 1;
         lua_pushfstring(L, "the modules require each other in a circle: \"%s\" is being loaded already", name);
         return pg_raise(L, "PG1006", "script", lua_tostring(L, -1), "Move what both need into a third module.");
     }
@@ -75,8 +103,10 @@ static int sandbox_require(lua_State *L) {
         return pg_raise(L, "PG1006", "script", lua_tostring(L, -1),
                         "Require it by a name that stands in the script, require \"lib.name\", with lib/name.lua in the scripts folder.");
     }
+    push_loading_mark(L, 1);
+    lua_toclose(L, 3);
     lua_pushvalue(L, 1);
-    lua_pushlightuserdata(L, s);
+    lua_pushvalue(L, 3);
     lua_rawset(L, 2);
     if (pg_load_chunk(L, s->chunk.bytes, s->chunk.length, s->chunk_name, true) != LUA_OK) return lua_error(L);
     lua_pushvalue(L, 1);

@@ -9,7 +9,8 @@ const char pg_key_host, pg_key_environment, pg_key_modules, pg_key_pieces, pg_ke
     pg_key_definition, pg_key_run;
 
 /// Counts every byte. A first refusal makes Lua collect garbage and ask for just the same again; when that is refused
-/// too, or anything else wants to grow meanwhile, the run is at its end, whatever the script does with the error.
+/// too, or anything else wants to grow meanwhile, or all of the memory would not do, the run is at its end, whatever
+/// the script does with the error.
 static void *allocate(void *context, void *block, size_t old, size_t new) {
     pg_state *s = context;
     if (!block) old = 0;
@@ -23,7 +24,7 @@ static void *allocate(void *context, void *block, size_t old, size_t new) {
         bool another = s->refusal_pending && !again;
         s->refusal_pending = true;
         s->refused_block = block, s->refused_old = old, s->refused_new = new;
-        if ((again || another) && s->run) pg_end(s, PG_ENDED_MEMORY);
+        if ((again || another || new > s->limits.memory_bytes) && s->run) pg_end(s, PG_ENDED_MEMORY);
         return NULL;
     }
     void *moved = realloc(block, new);
@@ -201,11 +202,13 @@ int pg_advance(pg_state *s, int kind, const char *bytes, size_t length) {
     if (!s->preempted) s->cpu_used = 0;
     s->reply_kind = kind;
     if (!s->preempted) pg_set_reply(s, bytes, length);
-    s->suspending = s->preempted = false;
+    s->suspending = s->preempted = s->refusal_pending = false;
     s->blocked = 0;
     s->current = s->run;
     pg_enter(s);
     int status = lua_resume(s->run, NULL, starting ? lua_gettop(s->run) - 1 : 0, &results);
+    // The libraries' buffers do not ask again when they are refused, and raise a plain error.
+    if (status > LUA_YIELD && s->refusal_pending) pg_end(s, PG_ENDED_MEMORY);
     pg_leave(s);
     if (s->ended) return s->ended;
     if (status == LUA_OK) return finish(s, results);

@@ -62,6 +62,7 @@ struct pg_state {
     size_t field_count, field_capacity;
     pg_place *path;
     int depth;
+    int argument;                  // which of a call's arguments is written, from 0
 };
 
 static inline pg_state *pg_of(lua_State *L) { return *(pg_state **)lua_getextraspace(L); }

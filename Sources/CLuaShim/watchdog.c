@@ -18,7 +18,7 @@ struct pg_slot {
     clockid_t clock;
     atomic_uint_fast64_t epoch;       // odd while Lua runs
     pg_state *volatile state;
-    uint64_t slice;
+    atomic_uint_fast64_t slice;
     uint64_t seen_epoch, seen_cpu;    // the watchdog's own
     atomic_uint_fast64_t due_epoch;   // the epoch that is overdue, and when its unpaid time began
     atomic_uint_fast64_t due_since;
@@ -77,7 +77,10 @@ void pg_end(pg_state *s, int reason) {
 int pg_stop_here(lua_State *L) {
     lua_sethook(L, hook, LUA_MASKCOUNT, 1);
     if (lua_isyieldable(L)) return lua_yield(L, 0);
-    return luaL_error(L, "the run was ended");
+    // Raised from a hook, an error would call the message handler of an xpcall with hooks switched off. Lua raises its
+    // own memory error, known by its text, without any handler.
+    lua_pushliteral(L, "not enough memory");
+    return lua_error(L);
 }
 
 static void on_signal(int number) {
@@ -104,7 +107,7 @@ static bool look(void) {
             slot->seen_epoch = epoch;
             slot->seen_cpu = now;
             atomic_store(&slot->due_since, now);
-        } else if (now - slot->seen_cpu >= slot->slice) {
+        } else if (now - slot->seen_cpu >= atomic_load(&slot->slice)) {
             slot->seen_cpu = now;
             atomic_store(&slot->due_epoch, epoch);
             pthread_kill(slot->thread, WATCHDOG_SIGNAL);
@@ -184,7 +187,7 @@ void pg_enter(pg_state *s) {
     s->slot = slot;
     if (!slot) return;
     slot->state = s;
-    slot->slice = s->limits.slice_nanoseconds;
+    atomic_store(&slot->slice, s->limits.slice_nanoseconds);
     atomic_fetch_add(&slot->epoch, 1);
     if (!atomic_load(&parked)) return;
     pthread_mutex_lock(&lock);

@@ -43,9 +43,15 @@ extension Ambient {
         let low = randomUInt64()
         var text = prefix + "_"
         let time = UInt64(clamping: max(0, now.milliseconds)) & 0xFFFF_FFFF_FFFF
-        for shift in stride(from: 45, through: 0, by: -5) { text.append(base32[Int(time >> UInt64(shift) & 31)]) }
-        for shift in stride(from: 35, through: 0, by: -5) { text.append(base32[Int(high >> UInt64(shift) & 31)]) }
-        for shift in stride(from: 35, through: 0, by: -5) { text.append(base32[Int(low >> UInt64(shift) & 31)]) }
+        for shift in stride(from: 45, through: 0, by: -5) {
+            text.append(base32[Int(time >> UInt64(shift) & 31)])
+        }
+        for shift in stride(from: 35, through: 0, by: -5) {
+            text.append(base32[Int(high >> UInt64(shift) & 31)])
+        }
+        for shift in stride(from: 35, through: 0, by: -5) {
+            text.append(base32[Int(low >> UInt64(shift) & 31)])
+        }
         return text
     }
 }

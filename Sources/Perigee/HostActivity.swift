@@ -9,7 +9,8 @@ public enum HostActivity: Sendable {
     /// An attempt at a step ended.
     case attempt(run: String, workflow: String, step: String, detail: AttemptDetail)
     case stepCompleted(
-        run: String, workflow: String, step: String, verb: String, failed: Bool, attempts: Int, milliseconds: Int64)
+        run: String, workflow: String, step: String, verb: String, failed: Bool, attempts: Int,
+        milliseconds: Int64)
     /// The run waits; `approval` is the id of the decision that it waits for.
     case waiting(run: String, workflow: String, step: String, what: String, approval: String?)
     case decided(run: String, workflow: String, step: String, outcome: String, by: String, comment: String?)

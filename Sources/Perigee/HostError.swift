@@ -23,8 +23,10 @@ public struct HostError: ExplainedError, Hashable {
 
     static func unknownWorkflow(_ id: String, near: String?) -> HostError {
         HostError(
-            code: "PG4004", status: 404, title: "Unknown workflow", message: "There is no workflow \"\(id)\".",
-            hint: near.map { "Did you mean \"\($0)\"?" } ?? "GET /v1/workflows lists them; a workflow is a file of the scripts folder.")
+            code: "PG4004", status: 404, title: "Unknown workflow",
+            message: "There is no workflow \"\(id)\".",
+            hint: near.map { "Did you mean \"\($0)\"?" }
+                ?? "GET /v1/workflows lists them; a workflow is a file of the scripts folder.")
     }
 
     static func notLoaded(_ id: String, _ problem: ScriptProblem) -> HostError {
@@ -41,14 +43,16 @@ public struct HostError: ExplainedError, Hashable {
 
     static func unknownApproval(_ id: String) -> HostError {
         HostError(
-            code: "PG4006", status: 404, title: "Unknown approval", message: "There is no approval \"\(id)\".",
+            code: "PG4006", status: 404, title: "Unknown approval",
+            message: "There is no approval \"\(id)\".",
             hint: "GET /v1/approvals lists those that wait.")
     }
 
     static func invalidInput(_ faults: [InputFault]) -> HostError {
         let report = RunStart.error(faults)
         return HostError(
-            code: report.code, status: 422, title: "Invalid input", message: report.message, hint: report.hint,
+            code: report.code, status: 422, title: "Invalid input", message: report.message,
+            hint: report.hint,
             faults: faults)
     }
 
@@ -57,34 +61,40 @@ public struct HostError: ExplainedError, Hashable {
         case .decided:
             let by = approval.decision.map { " by \($0.by) at \($0.at): \($0.outcome)" } ?? ""
             return HostError(
-                code: "PG4011", status: 409, title: "Already decided", message: "The approval was decided before\(by).",
+                code: "PG4011", status: 409, title: "Already decided",
+                message: "The approval was decided before\(by).",
                 hint: "Nothing was changed; the first decision counts.")
         case .expired:
             return HostError(
-                code: "PG4010", status: 409, title: "No longer open", message: "Nobody decided the approval in time.",
+                code: "PG4010", status: 409, title: "No longer open",
+                message: "Nobody decided the approval in time.",
                 hint: "Nothing was changed; look at its run for what followed.")
         case .waiting, .cancelled:
             return HostError(
-                code: "PG4010", status: 409, title: "No longer open", message: "The approval's run has ended.",
+                code: "PG4010", status: 409, title: "No longer open",
+                message: "The approval's run has ended.",
                 hint: "Nothing was changed; look at its run.")
         }
     }
 
     static func unknownOutcome(_ outcome: String, _ choices: [String]) -> HostError {
         HostError(
-            code: "PG4012", status: 422, title: "Unknown outcome", message: "\"\(outcome)\" is no choice of this approval.",
+            code: "PG4012", status: 422, title: "Unknown outcome",
+            message: "\"\(outcome)\" is no choice of this approval.",
             hint: "Choose one of: \(choices.joined(separator: ", ")).")
     }
 
     static func commentRequired(_ outcome: String) -> HostError {
         HostError(
-            code: "PG4013", status: 422, title: "Comment required", message: "\"\(outcome)\" needs a comment.",
+            code: "PG4013", status: 422, title: "Comment required",
+            message: "\"\(outcome)\" needs a comment.",
             hint: "Say why in `comment`.")
     }
 
     static func alreadyEnded(_ run: RunRecord) -> HostError {
         HostError(
-            code: "PG4014", status: 409, title: "Run has ended", message: "The run \(run.id) has ended (\(run.status.rawValue)).",
+            code: "PG4014", status: 409, title: "Run has ended",
+            message: "The run \(run.id) has ended (\(run.status.rawValue)).",
             hint: "Nothing was changed.")
     }
 
@@ -94,7 +104,8 @@ public struct HostError: ExplainedError, Hashable {
 
     static func tooLarge(_ limit: Int) -> HostError {
         HostError(
-            code: "PG4042", status: 413, title: "Too large", message: "The data is larger than \(limit / 1024) KiB.",
+            code: "PG4042", status: 413, title: "Too large",
+            message: "The data is larger than \(limit / 1024) KiB.",
             hint: "Store large data elsewhere and send a link to it.")
     }
 
@@ -104,7 +115,8 @@ public struct HostError: ExplainedError, Hashable {
 
     static func methodNotAllowed(_ method: String, _ allowed: [String]) -> HostError {
         HostError(
-            code: "PG4041", status: 405, title: "Method not allowed", message: "This hook does not take \(method).",
+            code: "PG4041", status: 405, title: "Method not allowed",
+            message: "This hook does not take \(method).",
             hint: "Use \(allowed.joined(separator: " or ")).")
     }
 
@@ -118,7 +130,8 @@ public struct HostError: ExplainedError, Hashable {
             case .fenced, .wrongSequence, .inUse, .damaged, .newerSchema, .io: 503
             }
         self.init(
-            code: error.code, status: status, title: status == 507 ? "No room left" : "Storage", message: error.message,
+            code: error.code, status: status, title: status == 507 ? "No room left" : "Storage",
+            message: error.message,
             hint: error.hint)
     }
 }

@@ -8,7 +8,9 @@ extension WorkflowHost {
     ///
     /// - Throws: ``HostError`` if there is none; ``JournalError`` if the store fails.
     public func run(id: String) async throws -> RunRecord {
-        guard let run = try await journal.run(id: id), run.namespace == namespace else { throw HostError.unknownRun(id) }
+        guard let run = try await journal.run(id: id), run.namespace == namespace else {
+            throw HostError.unknownRun(id)
+        }
         return run
     }
 
@@ -54,7 +56,9 @@ extension WorkflowHost {
         case .cancelled(let run):
             await shard(of: run.number)?.forget(run.number)
             activityHub.send(
-                .runEnded(run: id, workflow: run.workflow, status: .cancelled, milliseconds: 0, message: "cancelled by \(by)"))
+                .runEnded(
+                    run: id, workflow: run.workflow, status: .cancelled, milliseconds: 0,
+                    message: "cancelled by \(by)"))
             activityHub.send(.runChanged(id: id))
             waiters.ended(id)
             return run
@@ -123,17 +127,23 @@ extension WorkflowHost {
     ) async throws -> ApprovalRecord {
         let approval = try await approval(id: id)
         guard approval.status == .waiting else { throw HostError.alreadyDecided(approval) }
-        guard let choice = approval.request.choices.first(where: { $0.lowercased() == outcome.lowercased() }) else {
+        guard let choice = approval.request.choices.first(where: { $0.lowercased() == outcome.lowercased() })
+        else {
             throw HostError.unknownOutcome(outcome, approval.request.choices)
         }
         let comment = comment.flatMap { $0.allSatisfy(\.isWhitespace) ? nil : $0 }
-        if comment == nil, approval.request.commentRequiredOn.contains(choice) { throw HostError.commentRequired(choice) }
+        if comment == nil, approval.request.commentRequiredOn.contains(choice) {
+            throw HostError.commentRequired(choice)
+        }
         guard by.utf8.count <= 256, (comment ?? "").utf8.count <= 16_384 else {
             throw HostError.invalid("`by` or `comment` is too long.", hint: "At most 256 bytes and 16 KiB.")
         }
         let decision = Decision(
-            outcome: choice, by: by.isEmpty ? "unknown" : by, at: ambient.now, comment: comment, form: form?.bytes)
-        guard let decided = try await journal.decide(approval: id, decision) else { throw HostError.unknownApproval(id) }
+            outcome: choice, by: by.isEmpty ? "unknown" : by, at: ambient.now, comment: comment,
+            form: form?.bytes)
+        guard let decided = try await journal.decide(approval: id, decision) else {
+            throw HostError.unknownApproval(id)
+        }
         guard decided.isNew else { throw HostError.alreadyDecided(decided.approval) }
         dispatcher.poke()
         activityHub.send(

@@ -77,7 +77,8 @@ public struct RunFailure: ExplainedError {
         self.run = run
         let error = run.error.flatMap { try? JSON(parsing: $0) }
         code = error?["code"]?.string ?? "PG2000"
-        message = "The run \(run.id) is \(run.status.rawValue): \(error?["message"]?.string ?? "no reason was given")"
+        message =
+            "The run \(run.id) is \(run.status.rawValue): \(error?["message"]?.string ?? "no reason was given")"
         hint = error?["hint"]?.string ?? "Look at the run's history."
     }
 }
@@ -110,9 +111,13 @@ extension WorkflowHost {
     ///   - key: the business key; `nil` for the one that the workflow makes of the input.
     /// - Returns: the run, new or found by its key.
     /// - Throws: ``HostError`` for an unknown workflow or an input that does not fit; ``JournalError`` if the store fails.
-    public func start(_ workflow: String, input: some Encodable & Sendable, key: String? = nil) async throws -> RunHandle {
+    public func start(_ workflow: String, input: some Encodable & Sendable, key: String? = nil) async throws
+        -> RunHandle
+    {
         let encoded = try JSONEncoder().encode(input)
-        let started = try await start([NewStart(workflow: workflow, input: try JSON(parsing: encoded), key: key)])
+        let started = try await start([
+            NewStart(workflow: workflow, input: try JSON(parsing: encoded), key: key)
+        ])
         guard let run = try started.first?.get() else { throw HostError.unknownWorkflow(workflow, near: nil) }
         return RunHandle(id: run.id, host: self)
     }
@@ -127,16 +132,20 @@ extension WorkflowHost {
         let run = RunStart(target: target, input: start.input, trigger: ["type": "manual"], key: start.key)
         let faults = run.faults
         guard faults.isEmpty else { throw HostError.invalidInput(faults) }
-        let digest = SHA256.hash(data: Array(start.workflow.utf8) + [0] + input + [0] + Array((start.key ?? "").utf8))
+        let digest = SHA256.hash(
+            data: Array(start.workflow.utf8) + [0] + input + [0] + Array((start.key ?? "").utf8))
         return Submission(
             namespace: namespace, starts: [run.newRun(correlationID: nil, ambient: ambient)],
-            idempotencyKey: start.idempotencyKey, requestDigest: start.idempotencyKey.map { _ in "\(digest)" })
+            idempotencyKey: start.idempotencyKey, requestDigest: start.idempotencyKey.map { _ in "\(digest)" }
+        )
     }
 
     private func target(_ workflow: String) throws(HostError) -> TriggerIndex.Target {
         if let target = registry.target(workflow) { return target }
         let known = registry.workflows
-        if let problem = known.first(where: { $0.id == workflow })?.error { throw HostError.notLoaded(workflow, problem) }
+        if let problem = known.first(where: { $0.id == workflow })?.error {
+            throw HostError.notLoaded(workflow, problem)
+        }
         throw HostError.unknownWorkflow(
             workflow, near: NearestName.of(workflow, among: known.filter { !$0.isDeleted }.map(\.id)))
     }
@@ -154,7 +163,8 @@ extension WorkflowHost {
 
     private func submission(_ new: NewEvent) throws(HostError) -> Submission {
         guard !new.type.isEmpty, new.type.utf8.count <= 256 else {
-            throw HostError.invalid("`type` has \(new.type.utf8.count) bytes.", hint: "Name what happened: \"lead.created\".")
+            throw HostError.invalid(
+                "`type` has \(new.type.utf8.count) bytes.", hint: "Name what happened: \"lead.created\".")
         }
         guard (new.id ?? "x").utf8.count <= 512, new.id != "", (new.source ?? "x").utf8.count <= 512 else {
             throw HostError.invalid("`id` and `source` have 1 to 512 bytes.", hint: "Shorten them.")
@@ -163,7 +173,8 @@ extension WorkflowHost {
         guard data.count <= options.maxEventBytes else { throw HostError.tooLarge(options.maxEventBytes) }
         let id = ambient.identifier("evt")
         let event = EventRecord(
-            id: id, namespace: namespace, source: new.source ?? "api", sourceID: new.id ?? id, type: new.type, data: data,
+            id: id, namespace: namespace, source: new.source ?? "api", sourceID: new.id ?? id, type: new.type,
+            data: data,
             at: ambient.now)
         let starts = registry.triggers.starts(for: event, correlationID: id, ambient: ambient)
         return Submission(namespace: namespace, event: event, starts: starts)
@@ -181,7 +192,9 @@ extension WorkflowHost {
         case .unknown: return nil
         case .wrongMethod(let allowed): throw HostError.methodNotAllowed(method, allowed)
         case .target(let target):
-            let trigger: JSON = ["type": "http", "method": .string(method), "path": .string("/" + path.trimmingPathSlashes())]
+            let trigger: JSON = [
+                "type": "http", "method": .string(method), "path": .string("/" + path.trimmingPathSlashes()),
+            ]
             let start = RunStart(target: target, input: body, trigger: trigger)
             guard start.faults.isEmpty else { throw HostError.invalidInput(start.faults) }
             let submission = Submission(

@@ -44,7 +44,8 @@ public final class WorkflowHost: Service, Sendable {
         self.logger = logger
         self.http = http
         registry = ScriptRegistry(
-            path: scripts, loader: ScriptLoader(limits: options.limits, settings: options.settings), journal: journal,
+            path: scripts, loader: ScriptLoader(limits: options.limits, settings: options.settings),
+            journal: journal,
             namespace: options.namespace, ambient: ambient, activity: activityHub)
         dispatcher = Dispatcher(journal: journal, options: options, ambient: ambient, logger: logger)
     }
@@ -71,7 +72,8 @@ public final class WorkflowHost: Service, Sendable {
     public func run() async throws {
         guard registry.folderExists else {
             throw HostError(
-                code: "PG1017", status: 503, title: "No scripts", message: "There is no scripts folder \(registry.path).",
+                code: "PG1017", status: 503, title: "No scripts",
+                message: "There is no scripts folder \(registry.path).",
                 hint: "Create it, or give another with --scripts.")
         }
         let lost = try await heartbeat()
@@ -90,7 +92,8 @@ public final class WorkflowHost: Service, Sendable {
 
     private func makeShards() -> [Shard] {
         let context = RunContext(
-            ambient: ambient, settings: options.settings, limits: options.limits, publicURL: options.publicURL)
+            ambient: ambient, settings: options.settings, limits: options.limits, publicURL: options.publicURL
+        )
         let services = RunServices(
             context: context, journal: journal, registry: registry, activity: activityHub, http: http,
             functions: functions.withLock { $0 }, dispatcher: dispatcher, waiters: waiters, logger: logger)
@@ -103,8 +106,12 @@ public final class WorkflowHost: Service, Sendable {
 
     private func work(_ shards: [Shard]) async {
         await withTaskGroup { group in
-            group.addTask { await self.repeatEvery(self.options.leaseMilliseconds / 3) { _ = try await self.heartbeat() } }
-            group.addTask { await self.repeatEvery(self.options.scanMilliseconds) { try await self.reload() } }
+            group.addTask {
+                await self.repeatEvery(self.options.leaseMilliseconds / 3) { _ = try await self.heartbeat() }
+            }
+            group.addTask {
+                await self.repeatEvery(self.options.scanMilliseconds) { try await self.reload() }
+            }
             phase.withLock { $0.becomeReady() }
             await dispatcher.run { claimed in
                 await shards[Int(claimed.run.number % Int64(shards.count))].take(claimed)
@@ -260,7 +267,8 @@ final class Readiness: Sendable {
 enum Cancelled {
     static func error(by: String, reason: String?) -> ScriptError {
         ScriptError(
-            code: "PG2060", kind: "cancelled", message: "Cancelled by \(by)" + (reason.map { ": \($0)" } ?? "."),
+            code: "PG2060", kind: "cancelled",
+            message: "Cancelled by \(by)" + (reason.map { ": \($0)" } ?? "."),
             hint: "Start the workflow again if it is needed after all.", fields: ["by": .string(by)])
     }
 }

@@ -46,8 +46,10 @@ public struct Commit: Hashable, Sendable {
     public var next: Next
 
     public init(
-        run: Int64, epoch: Int64, at: Timestamp, entries: [Entry] = [], opens: [Wait] = [], closes: [String] = [],
-        emits: [Submission] = [], annotations: [Annotation] = [], tags: Payload? = nil, statusText: String? = nil,
+        run: Int64, epoch: Int64, at: Timestamp, entries: [Entry] = [], opens: [Wait] = [],
+        closes: [String] = [],
+        emits: [Submission] = [], annotations: [Annotation] = [], tags: Payload? = nil,
+        statusText: String? = nil,
         move: Move? = nil, next: Next
     ) {
         self.run = run

@@ -104,7 +104,9 @@ private struct JSONParser {
             elements.append(try value(depth: depth))
             skipSpace()
             if take(UInt8(ascii: "]")) { return .array(elements) }
-            guard take(UInt8(ascii: ",")) else { throw wrong("a comma or a closing bracket should stand here") }
+            guard take(UInt8(ascii: ",")) else {
+                throw wrong("a comma or a closing bracket should stand here")
+            }
         }
     }
 
@@ -149,7 +151,9 @@ private struct JSONParser {
         at += 1
         var text: [UInt8] = []
         while true {
-            guard let byte = next else { throw JSONError(offset: start, reason: "the text in quotes never ends") }
+            guard let byte = next else {
+                throw JSONError(offset: start, reason: "the text in quotes never ends")
+            }
             at += 1
             switch byte {
             case UInt8(ascii: "\""):

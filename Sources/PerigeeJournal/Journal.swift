@@ -31,7 +31,8 @@ public protocol Journal: Sendable {
     ///   - limit: at most this many runs, 1 or more, those that could go on longest first.
     ///   - only: claim just this run, by number, even if nothing has answered its waits; it must be queued or
     ///     waiting and owned by nobody, or the claim is empty.
-    func claim(host: String, namespace: String, now: Timestamp, limit: Int, only: Int64?) async throws -> Claim
+    func claim(host: String, namespace: String, now: Timestamp, limit: Int, only: Int64?) async throws
+        -> Claim
 
     /// Records what happened in runs that the host owns. Each member stands for itself.
     ///
@@ -51,13 +52,17 @@ public protocol Journal: Sendable {
     /// So does an idempotency key with the same digest (which is looked at first); with another digest it is refused with
     /// ``JournalError/idempotencyKeyReused(key:)``. A new event answers every open wait of its namespace that it
     /// matches, of each run the oldest one; a run that it starts does not see it as a later event.
-    func submit(_ submissions: [Submission], now: Timestamp) async throws -> [Result<SubmissionReceipt, JournalError>]
+    func submit(_ submissions: [Submission], now: Timestamp) async throws -> [Result<
+        SubmissionReceipt, JournalError
+    >]
 
     /// Records a decision, if the approval still waits for one.
     ///
     /// - Returns: the approval as it stands now: with this decision, or with what ended it before (then
     ///   `isNew` is false and nothing was done); `nil` if there is no such approval.
-    func decide(approval: String, _ decision: Decision) async throws -> (approval: ApprovalRecord, isNew: Bool)?
+    func decide(approval: String, _ decision: Decision) async throws -> (
+        approval: ApprovalRecord, isNew: Bool
+    )?
 
     /// Cancels a run that nobody works on; asks the host that works on it otherwise (see ``Heartbeat``).
     ///

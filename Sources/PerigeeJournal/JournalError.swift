@@ -38,7 +38,8 @@ public enum JournalError: ExplainedError, Hashable {
         case .fenced(let run): "Run number \(run) is owned by another host, or has ended."
         case .wrongSequence(let run, let expected, let got):
             "Run number \(run) expected entry \(expected) next, and was given entry \(got)."
-        case .idempotencyKeyReused(let key): "The idempotency key \"\(key)\" was used before for another request."
+        case .idempotencyKeyReused(let key):
+            "The idempotency key \"\(key)\" was used before for another request."
         case .invalid(let why): "The request can't be stored: \(why)."
         case .diskFull(let path): "There is no room left on the disk that holds \(path)."
         case .inUse(let path, let by): "\(path) is in use by \(by)."
@@ -57,7 +58,8 @@ public enum JournalError: ExplainedError, Hashable {
         case .invalid: "Correct the request and send it again."
         case .diskFull: "Free some space and send it again; nothing that was acknowledged is lost."
         case .inUse: "Stop that process first, or give another file with --data."
-        case .damaged: "Restore the file from a backup, or give another one with --data; it was left as it is."
+        case .damaged:
+            "Restore the file from a backup, or give another one with --data; it was left as it is."
         case .newerSchema: "Run the newer version again, or give another file with --data."
         case .io: "Check the disk and the rights on the file, then try again."
         }

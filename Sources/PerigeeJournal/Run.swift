@@ -190,7 +190,8 @@ public struct RunRecord: Hashable, Sendable {
         id: String, number: Int64, namespace: String, workflow: String, version: Int, bundle: String,
         status: RunStatus, key: String?, input: Payload, output: Payload? = nil, error: Payload? = nil,
         trigger: Payload, eventID: String? = nil, correlationID: String, tags: Payload? = nil,
-        statusText: String? = nil, createdAt: Timestamp, startedAt: Timestamp? = nil, endedAt: Timestamp? = nil,
+        statusText: String? = nil, createdAt: Timestamp, startedAt: Timestamp? = nil,
+        endedAt: Timestamp? = nil,
         waits: [Wait] = [], owner: String? = nil, epoch: Int64 = 0, entryCount: Int = 0
     ) {
         self.id = id

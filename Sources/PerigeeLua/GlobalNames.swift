@@ -24,12 +24,11 @@ private struct BytecodeReader {
     var at = 0
     var uses: [LuaChunk.GlobalUse] = []
 
-    private static let getTabUp: UInt32 = 11
-    private static let setTabUp: UInt32 = 15
-
     mutating func globals() throws(Malformed) -> [LuaChunk.GlobalUse] {
         // "\x1bLua", version 5.4, format 0, six check bytes, three sizes, a check integer and number, upvalue count
-        guard bytes.count > 32, Array(bytes.prefix(6)) == [0x1B, 0x4C, 0x75, 0x61, 0x54, 0] else { throw Malformed() }
+        guard bytes.count > 32, Array(bytes.prefix(6)) == [0x1B, 0x4C, 0x75, 0x61, 0x54, 0] else {
+            throw Malformed()
+        }
         at = 4 + 1 + 1 + 6 + 3 + 8 + 8 + 1
         try function()
         return uses
@@ -137,18 +136,75 @@ private struct BytecodeReader {
         return names
     }
 
-    private mutating func collect(_ code: [UInt32], _ constants: [String?], _ lines: [Int], _ names: [String?]) {
-        for (pc, word) in code.enumerated() {
-            let operation = word & 0x7F
-            let isAssignment = operation == BytecodeReader.setTabUp
-            guard isAssignment || operation == BytecodeReader.getTabUp else { continue }
-            let (a, b, c) = (Int(word >> 7 & 0xFF), Int(word >> 16 & 0xFF), Int(word >> 24))
-            let (upvalue, constant) = isAssignment ? (a, b) : (b, c)
-            guard upvalue < names.count, names[upvalue] == "_ENV", constant < constants.count,
-                let name = constants[constant]
-            else { continue }
-            let line = pc < lines.count ? lines[pc] : 0
-            uses.append(LuaChunk.GlobalUse(name: name, line: line, isAssignment: isAssignment))
+    private mutating func collect(
+        _ code: [UInt32], _ constants: [String?], _ lines: [Int], _ names: [String?]
+    ) {
+        func constant(_ index: Int) -> String? { index < constants.count ? constants[index] : nil }
+        func isEnvironment(_ upvalue: Int) -> Bool { upvalue < names.count && names[upvalue] == "_ENV" }
+        var far: [FarKey] = []
+        for pc in code.indices {
+            let instruction = Instruction(word: code[pc])
+            switch instruction.operation {
+            case .getTabUp where isEnvironment(instruction.b):
+                note(constant(instruction.c), lines, pc, isAssignment: false)
+            case .setTabUp where isEnvironment(instruction.a):
+                note(constant(instruction.b), lines, pc, isAssignment: true)
+            case .getUpval where isEnvironment(instruction.b):
+                guard let index = Instruction.loadedConstant(code, at: pc + 1, register: instruction.a + 1),
+                    let name = constant(index)
+                else { continue }
+                far.append(FarKey(table: instruction.a, name: name))
+            case .getTable:
+                guard let key = far.remove(table: instruction.b, register: instruction.c) else { continue }
+                note(key.name, lines, pc, isAssignment: false)
+            case .setTable:
+                guard let key = far.remove(table: instruction.a, register: instruction.b) else { continue }
+                note(key.name, lines, pc, isAssignment: true)
+            default: continue
+            }
         }
+    }
+
+    private mutating func note(_ name: String?, _ lines: [Int], _ pc: Int, isAssignment: Bool) {
+        guard let name else { return }
+        let line = pc < lines.count ? lines[pc] : 0
+        uses.append(LuaChunk.GlobalUse(name: name, line: line, isAssignment: isAssignment))
+    }
+}
+
+/// A name that does not fit into an instruction (the function has more than 256 constants, or the name more than 40
+/// bytes): `_ENV` and the name are loaded into two registers next to each other, and used from there later.
+private struct FarKey {
+    var table: Int
+    var name: String
+}
+
+extension [FarKey] {
+    fileprivate mutating func remove(table: Int, register: Int) -> FarKey? {
+        guard register == table + 1, let index = lastIndex(where: { $0.table == table }) else { return nil }
+        return remove(at: index)
+    }
+}
+
+/// The parts of an instruction, from `lopcodes.h`.
+private struct Instruction {
+    enum Operation: UInt32 {
+        case loadK = 3, loadKX = 4, getUpval = 9, getTabUp = 11, getTable = 12, setTabUp = 15, setTable = 16
+    }
+
+    var word: UInt32
+    var operation: Operation? { Operation(rawValue: word & 0x7F) }
+    var a: Int { Int(word >> 7 & 0xFF) }
+    var b: Int { Int(word >> 16 & 0xFF) }
+    var c: Int { Int(word >> 24) }
+
+    /// The number of the constant that the instruction there loads into `register`.
+    static func loadedConstant(_ code: [UInt32], at pc: Int, register: Int) -> Int? {
+        guard pc < code.count else { return nil }
+        let instruction = Instruction(word: code[pc])
+        guard instruction.a == register else { return nil }
+        if instruction.operation == .loadK { return Int(instruction.word >> 15) }
+        guard instruction.operation == .loadKX, pc + 1 < code.count else { return nil }
+        return Int(code[pc + 1] >> 7)
     }
 }

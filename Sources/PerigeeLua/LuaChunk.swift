@@ -19,14 +19,16 @@ public struct LuaChunk: Sendable {
         let failed = withUnsafeMutablePointer(to: &output) { sink in
             text.withUnsafeBytes { bytes in
                 pg_compile(
-                    bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count, "=" + name, append, sink,
+                    bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count, "=" + name, append,
+                    sink,
                     &message, message.count)
             }
         }
         guard failed == 0 else {
             let end = message.firstIndex(of: 0) ?? message.endIndex
             throw LuaSyntaxError(
-                parsing: String(decoding: message[..<end].map { UInt8(bitPattern: $0) }, as: UTF8.self), name: name)
+                parsing: String(decoding: message[..<end].map { UInt8(bitPattern: $0) }, as: UTF8.self),
+                name: name)
         }
         return LuaChunk(name: name, bytecode: output.bytes)
     }
@@ -55,11 +57,12 @@ public struct LuaSyntaxError: Error, Hashable, Sendable {
     /// Takes Lua's own message apart: `name:12: '=' expected near 'foo'`.
     init(parsing text: String, name: String) {
         var rest = text[...]
-        if rest.hasPrefix(name + ":") { rest = rest.dropFirst(name.count + 1) }
+        let shown = String(decoding: name.utf8.prefix(59), as: UTF8.self)  // Lua cuts longer names there
+        if rest.hasPrefix(shown + ":") { rest = rest.dropFirst(shown.count + 1) }
         let digits = rest.prefix { $0.isNumber }
         line = Int(digits) ?? 0
         rest = rest.dropFirst(digits.count).drop { $0 == ":" || $0 == " " }
-        if let near = rest.ranges(of: " near ").last {
+        if let near = rest.firstRange(of: " near ") {
             message = String(rest[..<near.lowerBound])
             self.near = String(rest[near.upperBound...])
         } else {

@@ -41,7 +41,8 @@ public protocol LuaHost: AnyObject {
     ///   - secrets: where those are.
     ///   - script: the innermost chunk that a person wrote.
     ///   - line: its line, from 1; 0 if there is none.
-    func call(function: Int, arguments: Bytes, secrets: [SecretUse], script: String, line: Int) -> LuaCallResult
+    func call(function: Int, arguments: Bytes, secrets: [SecretUse], script: String, line: Int)
+        -> LuaCallResult
 
     /// The chunk of a module that a script requires, or of a piece of the stdlib (`stdlib/…`); `nil` for none.
     func module(_ name: String) -> LuaChunk?

@@ -50,7 +50,9 @@ public struct LuaFailure: Error, Hashable, Sendable {
     /// `lead_routing.lua:27 in function 'assign'`, innermost first, at most 20.
     public var traceback: [String]
 
-    public init(message: String, value: Bytes? = nil, script: String = "", line: Int = 0, traceback: [String] = []) {
+    public init(
+        message: String, value: Bytes? = nil, script: String = "", line: Int = 0, traceback: [String] = []
+    ) {
         self.message = message
         self.value = value
         self.script = script

@@ -16,7 +16,9 @@ public final class LuaState {
     ///   - host: answers them; kept alive by the state.
     ///   - seed: of `math.random`.
     /// - Throws: ``LuaFailure`` if the memory limit is too small even for that.
-    public init(limits: LuaLimits, functions: [String], host: any LuaHost, seed: UInt64 = 0) throws(LuaFailure) {
+    public init(limits: LuaLimits, functions: [String], host: any LuaHost, seed: UInt64 = 0)
+        throws(LuaFailure)
+    {
         self.host = host
         bridge = HostBridge(host)
         let context = Unmanaged.passUnretained(bridge).toOpaque()
@@ -40,13 +42,17 @@ public final class LuaState {
     ///
     /// - Throws: ``LuaFailure`` if it raises.
     public func runPrelude(_ chunk: LuaChunk) throws(LuaFailure) {
-        let result = chunk.bytecode.withUnsafeBytes { pg_prelude(state, chars($0), $0.count, "=" + chunk.name) }
+        let result = chunk.bytecode.withUnsafeBytes {
+            pg_prelude(state, chars($0), $0.count, "=" + chunk.name)
+        }
         guard result == PG_RETURNED else { throw failure() }
     }
 
     /// Runs a script's main chunk and keeps the table that it returns as the definition.
     public func evaluate(_ chunk: LuaChunk) -> LuaStep {
-        let result = chunk.bytecode.withUnsafeBytes { pg_prepare_script(state, chars($0), $0.count, "=" + chunk.name) }
+        let result = chunk.bytecode.withUnsafeBytes {
+            pg_prepare_script(state, chars($0), $0.count, "=" + chunk.name)
+        }
         guard result == PG_RETURNED else { return .failed(failure()) }
         return advance(nil)
     }
@@ -124,7 +130,9 @@ private func hostCall(
     return kind
 }
 
-private func hostModule(_ context: UnsafeMutableRawPointer?, _ name: UnsafePointer<CChar>?, _ length: Int) -> Int32 {
+private func hostModule(_ context: UnsafeMutableRawPointer?, _ name: UnsafePointer<CChar>?, _ length: Int)
+    -> Int32
+{
     guard let context else { return 0 }
     let bridge = Unmanaged<HostBridge>.fromOpaque(context).takeUnretainedValue()
     let name = String(decoding: UnsafeRawBufferPointer(start: name, count: length), as: UTF8.self)
@@ -133,9 +141,15 @@ private func hostModule(_ context: UnsafeMutableRawPointer?, _ name: UnsafePoint
     return 1
 }
 
+/// In the order of their places, as a table's own order is by chance.
 private func secretUses(_ bytes: UnsafeRawBufferPointer) -> [SecretUse] {
-    let parts = bytes.split(separator: 0, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
-    return stride(from: 0, to: parts.count - 1, by: 2).map { SecretUse(pointer: parts[$0], name: parts[$0 + 1]) }
+    let parts = bytes.split(separator: 0, omittingEmptySubsequences: false).map {
+        String(decoding: $0, as: UTF8.self)
+    }
+    return stride(from: 0, to: parts.count - 1, by: 2).map {
+        SecretUse(pointer: parts[$0], name: parts[$0 + 1])
+    }
+    .sorted { $0.pointer < $1.pointer }
 }
 
 extension LuaReply {

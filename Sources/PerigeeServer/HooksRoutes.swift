@@ -19,9 +19,7 @@ struct HooksRoutes {
         let body = try await input(of: request)
         do {
             guard
-                let run = try await host.hook(
-                    method: request.method.rawValue, path: path, body: body,
-                    headers: Self.headers(of: request))
+                let run = try await host.hook(method: request.method.rawValue, path: path, body: body)
             else {
                 throw Problem(
                     status: .notFound, code: "PG4007", title: "No such hook",
@@ -68,17 +66,5 @@ struct HooksRoutes {
             fields.map { JSON.string($0.value) }
         }
         return .object(values.mapValues { $0.count == 1 ? $0[0] : .array($0) })
-    }
-
-    /// The headers by name in lower case, without those that carry a caller's credentials: a run keeps what
-    /// it is given, and credentials have no place in a journal.
-    private static func headers(of request: Request) -> [String: String] {
-        var headers: [String: String] = [:]
-        for field in request.headers {
-            let name = field.name.canonicalName
-            if ["authorization", "cookie", "proxy-authorization"].contains(name) { continue }
-            headers[name] = headers[name].map { "\($0), \(field.value)" } ?? field.value
-        }
-        return headers
     }
 }

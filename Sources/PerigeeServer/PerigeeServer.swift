@@ -8,7 +8,6 @@ public import Perigee
 public struct PerigeeServer: Sendable {
     let host: WorkflowHost
     let access: Access
-    let maxEventBytes: Int
     let clock: any Ambient
     let logger: Logger
     private let table: RouteTable
@@ -19,7 +18,6 @@ public struct PerigeeServer: Sendable {
     /// - Parameters:
     ///   - host: the host whose workflows it serves; it is not run by the server.
     ///   - access: who may use it, see ``Access/check(address:tokens:)``.
-    ///   - maxEventBytes: the largest body of a request, in bytes, 1 or more.
     ///   - clock: the time that pages show ages by.
     ///   - logger: where errors go that nobody planned for.
     public init(
@@ -29,7 +27,7 @@ public struct PerigeeServer: Sendable {
     ) {
         self.host = host
         self.access = access
-        self.maxEventBytes = maxEventBytes
+        let maxEventBytes = host.maxEventBytes
         self.clock = clock
         self.logger = logger
         pages = Pages(host: host, clock: clock)

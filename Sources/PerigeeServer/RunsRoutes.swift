@@ -78,7 +78,9 @@ struct RunsRoutes {
             if let id = activity.changedRun, run == nil || run == id {
                 return ([ServerSentEvent(event: "run", data: ["id": .string(id)])], false)
             }
-            if run == nil, activity.changesWorkflows { return ([ServerSentEvent(event: "workflows", data: [:])], false) }
+            if run == nil, activity.changesWorkflows {
+                return ([ServerSentEvent(event: "workflows", data: [:])], false)
+            }
             return ([], false)
         }
     }

@@ -19,7 +19,10 @@ struct RunTests {
     @Test("sleeps until its time, and gets the time that was recorded", arguments: Setting.all)
     func sleeps(_ setting: Setting) async throws {
         let test = try TestHost(
-            setting, scripts: ["nap.lua": script("local a = flow.now() sleep(\"Nap\", \"24h\") return { a, flow.now() }")])
+            setting,
+            scripts: [
+                "nap.lua": script("local a = flow.now() sleep(\"Nap\", \"24h\") return { a, flow.now() }")
+            ])
         try await test.run { test in
             let started = try await test.begin("nap")
             let waiting = try await test.run(started.id, reaches: .waiting)
@@ -77,7 +80,8 @@ struct RunTests {
     @Test("whose approval nobody decides goes on with \"timeout\"", arguments: Setting.all)
     func approvalTimeout(_ setting: Setting) async throws {
         let test = try TestHost(
-            setting, scripts: ["ask.lua": script("return ask.approval(\"OK?\", { timeout = \"1h\" }).outcome")])
+            setting,
+            scripts: ["ask.lua": script("return ask.approval(\"OK?\", { timeout = \"1h\" }).outcome")])
         try await test.run { test in
             let id = try await test.begin("ask").id
             _ = try await test.run(id, reaches: .waiting)
@@ -120,7 +124,11 @@ struct RunTests {
     @Test("that computes without end is ended, and its neighbours go on", arguments: Setting.all)
     func endless(_ setting: Setting) async throws {
         let test = try TestHost(
-            setting, scripts: ["loop.lua": script("while true do pcall(function() while true do end end) end"), "ok.lua": script("return 1")]
+            setting,
+            scripts: [
+                "loop.lua": script("while true do pcall(function() while true do end end) end"),
+                "ok.lua": script("return 1"),
+            ]
         ) { $0.limits.cpuMilliseconds = 200 }
         try await test.run { test in
             let loop = try await test.begin("loop").id
@@ -138,7 +146,9 @@ struct RunTests {
             let id = try await test.begin("nap").id
             _ = try await test.run(id, reaches: .waiting)
             #expect(try await test.host.cancel(run: id, by: "ana", reason: "mistake").status == .cancelled)
-            let again = await #expect(throws: HostError.self) { try await test.host.cancel(run: id, by: "bob") }
+            let again = await #expect(throws: HostError.self) {
+                try await test.host.cancel(run: id, by: "bob")
+            }
             #expect(again?.code == "PG4014")
             test.clock.advance(milliseconds: 3_600_000)
             #expect(try await test.host.run(id: id).status == .cancelled)

@@ -47,7 +47,9 @@ extension HTTPReply {
 }
 
 extension HTTPRequest {
-    func header(_ name: String) -> String? { headers.first { $0.name.lowercased() == name.lowercased() }?.value }
+    func header(_ name: String) -> String? {
+        headers.first { $0.name.lowercased() == name.lowercased() }?.value
+    }
 }
 
 /// A host with a folder of scripts, a clock that the test moves, and a world that the test plays.
@@ -64,7 +66,9 @@ final class TestHost: Sendable {
         world: FakeWorld = FakeWorld(), clock: ManualClock = ManualClock(), journal: (any Journal)? = nil,
         folder: URL? = nil, configure: (inout HostOptions) -> Void = { _ in }
     ) throws {
-        self.folder = folder ?? FileManager.default.temporaryDirectory.appendingPathComponent("perigee-\(UUID().uuidString)")
+        self.folder =
+            folder
+            ?? FileManager.default.temporaryDirectory.appendingPathComponent("perigee-\(UUID().uuidString)")
         self.clock = clock
         self.world = world
         let scriptsFolder = self.folder.appendingPathComponent("scripts")
@@ -72,7 +76,8 @@ final class TestHost: Sendable {
         for (name, text) in scripts { try TestHost.write(text, to: name, in: scriptsFolder) }
         self.journal =
             try journal
-            ?? (setting.isSQLite ? SQLiteJournal(path: self.folder.appendingPathComponent("test.db").path) : MemoryJournal())
+            ?? (setting.isSQLite
+                ? SQLiteJournal(path: self.folder.appendingPathComponent("test.db").path) : MemoryJournal())
         var options = HostOptions()
         options.residentRuns = setting.alwaysEvict ? 0 : 100
         options.settings = Settings(
@@ -88,7 +93,8 @@ final class TestHost: Sendable {
 
     static func write(_ text: String, to name: String, in folder: URL) throws {
         let file = folder.appendingPathComponent(name)
-        try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
         try Data(text.utf8).write(to: file)
     }
 
@@ -118,7 +124,8 @@ final class TestHost: Sendable {
     }
 
     /// Starts a run.
-    func begin(_ workflow: String, _ input: JSON = .object([:]), key: String? = nil) async throws -> RunRecord {
+    func begin(_ workflow: String, _ input: JSON = .object([:]), key: String? = nil) async throws -> RunRecord
+    {
         let started = try await host.start([NewStart(workflow: workflow, input: input, key: key)])
         return try #require(try started.first?.get())
     }
@@ -142,7 +149,9 @@ final class TestHost: Sendable {
             run = try await host.run(id: id)
             if condition(run) { return run }
             if run.status.isFinal || run.status == .attention {
-                Issue.record("the run is \(run.status): \(run.error.map { String(decoding: $0, as: UTF8.self) } ?? "")")
+                Issue.record(
+                    "the run is \(run.status): \(run.error.map { String(decoding: $0, as: UTF8.self) } ?? "")"
+                )
                 return run
             }
         }

@@ -10,7 +10,8 @@ struct CallFunction: Sendable {
     init(_ arguments: JSON, step: Step, run: RunRecord) {
         name = arguments["function"]?.string ?? ""
         input = (arguments["input"] ?? .null).bytes
-        context = CallContext(runID: run.id, workflow: run.workflow, label: step.address.label, address: "\(step.address)")
+        context = CallContext(
+            runID: run.id, workflow: run.workflow, label: step.address.label, address: "\(step.address)")
     }
 }
 
@@ -49,7 +50,8 @@ struct FunctionTable: Sendable {
             let value: Input
             do { value = try JSONDecoder().decode(Input.self, from: Data(input)) } catch {
                 throw ScriptError(
-                    code: "PG2021", kind: "validation", message: "The input of \"\(name)\" does not fit: \(describe(error)).",
+                    code: "PG2021", kind: "validation",
+                    message: "The input of \"\(name)\" does not fit: \(describe(error)).",
                     hint: "Compare the fields with the ones that the function declares.")
             }
             let encoder = JSONEncoder()
@@ -82,7 +84,8 @@ struct FunctionTable: Sendable {
         let near = NearestName.of(name, among: functions.keys)
         return ScriptError(
             code: "PG2020", kind: "not_found", message: "This host has no function \"\(name)\".",
-            hint: near.map { "Did you mean \"\($0)\"?" } ?? "Register it with WorkflowHost.register before the host runs.")
+            hint: near.map { "Did you mean \"\($0)\"?" }
+                ?? "Register it with WorkflowHost.register before the host runs.")
     }
 }
 
@@ -91,7 +94,8 @@ private func describe(_ error: any Error) -> String {
         path.isEmpty ? "the input" : "`" + path.map(\.stringValue).joined(separator: ".") + "`"
     }
     switch error {
-    case DecodingError.keyNotFound(let key, let context): return "\(place(context.codingPath + [key])) is missing"
+    case DecodingError.keyNotFound(let key, let context):
+        return "\(place(context.codingPath + [key])) is missing"
     case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
         DecodingError.dataCorrupted(let context):
         return "\(place(context.codingPath)): \(context.debugDescription)"

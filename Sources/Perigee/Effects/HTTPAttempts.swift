@@ -14,11 +14,14 @@ struct HTTPAttempts: Sendable {
         let startedAt = ambient.now
         var attempt = 1
         while true {
-            if let limit = call.throttle { try await wait(until: throttle.reserve(call.throttleKey, limit, at: ambient.now)) }
+            if let limit = call.throttle {
+                try await wait(until: throttle.reserve(call.throttleKey, limit, at: ambient.now))
+            }
             let request: HTTPRequest
             do { request = try call.request(attempt: attempt, settings: settings) } catch {
                 return error.code == "PG2030"
-                    ? .attention(error) : .outcome(.failure(error.bytes), attempts: attempt, startedAt: startedAt)
+                    ? .attention(error)
+                    : .outcome(.failure(error.bytes), attempts: attempt, startedAt: startedAt)
             }
             let result = await send(request)
             if case .success(let reply) = result, reply.status < 400 {
@@ -51,7 +54,9 @@ struct HTTPAttempts: Sendable {
         do { return .success(try await transport.send(request)) } catch { return .failure(error) }
     }
 
-    private func delay(_ call: HTTPCall, _ result: Result<HTTPReply, HTTPFailure>, after attempt: Int) -> Int64? {
+    private func delay(_ call: HTTPCall, _ result: Result<HTTPReply, HTTPFailure>, after attempt: Int)
+        -> Int64?
+    {
         let retryAfter: Int64?
         switch result {
         case .success(let reply):
@@ -73,13 +78,16 @@ struct HTTPAttempts: Sendable {
             case .failure(let failure): failure.message
             }
         return AttemptDetail(
-            attempt: attempt, summary: "\(call.method) \(call.shownTarget) → \(end)", retryInMilliseconds: retryIn)
+            attempt: attempt, summary: "\(call.method) \(call.shownTarget) → \(end)",
+            retryInMilliseconds: retryIn)
     }
 
     /// `Retry-After` (RFC 9110, 10.2.3) in milliseconds; `nil` if there is none or it can't be read.
     static func retryAfter(_ reply: HTTPReply, now: Timestamp) -> Int64? {
         guard let text = reply.header("Retry-After")?.trimmingCharacters(in: .whitespaces) else { return nil }
-        if let seconds = Int64(text) { return seconds >= 0 ? min(seconds, RetryPolicy.maxRetryAfter) * 1000 : nil }
+        if let seconds = Int64(text) {
+            return seconds >= 0 ? min(seconds, RetryPolicy.maxRetryAfter) * 1000 : nil
+        }
         let format = DateFormatter()
         format.locale = Locale(identifier: "en_US_POSIX")
         format.timeZone = TimeZone(secondsFromGMT: 0)
@@ -100,16 +108,21 @@ struct HTTPAttempts: Sendable {
         if let attempts { fields["attempts"] = .int(Int64(attempts)) }
         guard withBody else { return .object(fields) }
         fields["body"] = .string(String(decoding: reply.body, as: UTF8.self))
-        if reply.header("Content-Type")?.lowercased().contains("json") == true, let json = try? JSON(parsing: reply.body) {
+        if reply.header("Content-Type")?.lowercased().contains("json") == true,
+            let json = try? JSON(parsing: reply.body)
+        {
             fields["json"] = json
         }
         return .object(fields)
     }
 
-    private func failure(_ call: HTTPCall, _ result: Result<HTTPReply, HTTPFailure>, attempt: Int) -> ScriptError {
+    private func failure(_ call: HTTPCall, _ result: Result<HTTPReply, HTTPFailure>, attempt: Int)
+        -> ScriptError
+    {
         let times = attempt == 1 ? "" : " after \(attempt) attempts"
         var fields: [String: JSON] = [
-            "attempt": .int(Int64(attempt)), "max_attempts": .int(call.retry.maxAttempts), "step": .string(call.label),
+            "attempt": .int(Int64(attempt)), "max_attempts": .int(call.retry.maxAttempts),
+            "step": .string(call.label),
         ]
         switch result {
         case .success(let reply):
@@ -121,11 +134,13 @@ struct HTTPAttempts: Sendable {
                 code: "PG2014", kind: "http",
                 message: "\(call.method) \(call.shownTarget) answered \(reply.status)\(times)"
                     + (said.isEmpty ? "." : ": \(said)"),
-                hint: "See the reply in the run's timeline; try(…) lets a script go on without it.", fields: fields)
+                hint: "See the reply in the run's timeline; try(…) lets a script go on without it.",
+                fields: fields)
         case .failure(let failure):
             fields["retryable"] = .bool(call.retry.retries(status: nil, kind: failure.kind.rawValue))
             return ScriptError(
-                code: failure.code, kind: failure.kind.rawValue, message: failure.message + times, hint: failure.hint,
+                code: failure.code, kind: failure.kind.rawValue, message: failure.message + times,
+                hint: failure.hint,
                 fields: fields)
         }
     }

@@ -27,26 +27,33 @@ struct HTTPCall: Sendable {
         self.secrets = secrets
         label = step.address.label
         method = arguments["method"]?.string ?? "GET"
-        guard let base = arguments["url"]?.string, let url = HTTPCall.address(base, query: arguments["query"]) else {
+        guard let base = arguments["url"]?.string, let url = HTTPCall.address(base, query: arguments["query"])
+        else {
             throw ScriptError(
                 code: "PG1015", kind: "validation", message: "\(step.verb): the URL can't be used.",
-                hint: "Write an absolute http or https URL; values in `query` are text, numbers or lists of them.")
+                hint:
+                    "Write an absolute http or https URL; values in `query` are text, numbers or lists of them."
+            )
         }
         self.url = url
         retry = try RetryPolicy(arguments["retry"])
         throttle = arguments["throttle"].flatMap { given in
-            guard let limit = given["limit"]?.int, let milliseconds = given["milliseconds"]?.int else { return nil }
+            guard let limit = given["limit"]?.int, let milliseconds = given["milliseconds"]?.int else {
+                return nil
+            }
             return (Int(clamping: max(1, limit)), milliseconds)
         }
         let isSafe = method == "GET" || method == "HEAD"
         idempotencyKey =
-            arguments["idempotency"]?.string ?? (isSafe ? nil : HTTPCall.key(run: run.id, address: step.address))
+            arguments["idempotency"]?.string
+            ?? (isSafe ? nil : HTTPCall.key(run: run.id, address: step.address))
     }
 
     /// Host and path without query, as people are shown them: `quotes.example/quotes`.
     var shownTarget: String {
         guard let parts = URLComponents(string: url) else { return "an unusable URL" }
-        return (parts.host ?? "?") + (parts.port.map { ":\($0)" } ?? "") + (parts.path == "/" ? "" : parts.path)
+        return (parts.host ?? "?") + (parts.port.map { ":\($0)" } ?? "")
+            + (parts.path == "/" ? "" : parts.path)
     }
 
     /// What the throttle counts together: one host.
@@ -72,7 +79,8 @@ struct HTTPCall: Sendable {
         let maxBytes = min(arguments["max_bytes"]?.int ?? HTTPCall.defaultMaxBytes, HTTPCall.maxMaxBytes)
         return HTTPRequest(
             method: method, url: url, headers: headers, body: body,
-            timeoutMilliseconds: Int(clamping: max(1, arguments["timeout_milliseconds"]?.int ?? HTTPCall.defaultTimeout)),
+            timeoutMilliseconds: Int(
+                clamping: max(1, arguments["timeout_milliseconds"]?.int ?? HTTPCall.defaultTimeout)),
             maxReplyBytes: Int(clamping: maxBytes), attempt: attempt)
     }
 
@@ -82,12 +90,14 @@ struct HTTPCall: Sendable {
         for use in secrets {
             guard let value = settings.secret(use.name) else {
                 throw ScriptError(
-                    code: "PG2030", kind: "validation", message: "The secret \"\(use.name)\" is not set in this deployment.",
+                    code: "PG2030", kind: "validation",
+                    message: "The secret \"\(use.name)\" is not set in this deployment.",
                     hint: "Set the environment variable PERIGEE_SECRET_\(use.name) and start the host again.")
             }
             // A pointer begins with the place of the options among the verb's arguments: /2/json/token
             let path = use.pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst(2)
-            filled = filled.replacing(path.map { String($0).replacing("~1", with: "/").replacing("~0", with: "~") }, with: value)
+            filled = filled.replacing(
+                path.map { String($0).replacing("~1", with: "/").replacing("~0", with: "~") }, with: value)
         }
         return filled
     }
@@ -96,14 +106,17 @@ struct HTTPCall: Sendable {
         let digest = Array(SHA256.hash(data: Array("\(run)\(address)".utf8)))
         let hex = digest.prefix(16).map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
         let groups = [
-            hex.prefix(8), hex.dropFirst(8).prefix(4), hex.dropFirst(12).prefix(4), hex.dropFirst(16).prefix(4),
+            hex.prefix(8), hex.dropFirst(8).prefix(4), hex.dropFirst(12).prefix(4),
+            hex.dropFirst(16).prefix(4),
             hex.dropFirst(20),
         ]
         return groups.joined(separator: "-")
     }
 
     private static func address(_ base: String, query: JSON?) -> String? {
-        guard var parts = URLComponents(string: base), parts.host != nil, parts.scheme != nil else { return nil }
+        guard var parts = URLComponents(string: base), parts.host != nil, parts.scheme != nil else {
+            return nil
+        }
         guard let query = query?.object, !query.isEmpty else { return base }
         var items = parts.queryItems ?? []
         for (name, value) in query.sorted(by: { $0.key < $1.key }) {
@@ -140,21 +153,29 @@ struct HTTPCall: Sendable {
     }
 
     /// `auth = secret "TOKEN"` is a bearer token; `{ user, password }`, `{ bearer }` say what they are.
-    private static func authorize(_ headers: inout [(name: String, value: String)], _ auth: JSON) throws(ScriptError) {
+    private static func authorize(_ headers: inout [(name: String, value: String)], _ auth: JSON)
+        throws(ScriptError)
+    {
         if let token = auth.string ?? auth["bearer"]?.string {
             headers.append(("Authorization", "Bearer \(token)"))
         } else if let user = auth["user"]?.string, let password = auth["password"]?.string {
-            headers.append(("Authorization", "Basic \(Data("\(user):\(password)".utf8).base64EncodedString())"))
+            headers.append(
+                ("Authorization", "Basic \(Data("\(user):\(password)".utf8).base64EncodedString())"))
         } else {
             throw ScriptError(
-                code: "PG1015", kind: "validation", message: "`auth` is neither a token nor a user with a password.",
-                hint: "Write auth = secret \"TOKEN\" or auth = { user = \"me\", password = secret \"PASSWORD\" }.")
+                code: "PG1015", kind: "validation",
+                message: "`auth` is neither a token nor a user with a password.",
+                hint:
+                    "Write auth = secret \"TOKEN\" or auth = { user = \"me\", password = secret \"PASSWORD\" }."
+            )
         }
     }
 
     private static func body(_ arguments: JSON, _ headers: inout [(name: String, value: String)]) -> [UInt8] {
         func type(_ type: String) {
-            if !headers.contains(where: { $0.name.lowercased() == "content-type" }) { headers.append(("Content-Type", type)) }
+            if !headers.contains(where: { $0.name.lowercased() == "content-type" }) {
+                headers.append(("Content-Type", type))
+            }
         }
         if let json = arguments["json"] {
             type("application/json")
@@ -172,7 +193,9 @@ struct HTTPCall: Sendable {
     private static func formEncoded(_ form: [String: JSON]) -> String {
         let unreserved = CharacterSet(
             charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-        func encode(_ text: String) -> String { text.addingPercentEncoding(withAllowedCharacters: unreserved) ?? "" }
+        func encode(_ text: String) -> String {
+            text.addingPercentEncoding(withAllowedCharacters: unreserved) ?? ""
+        }
         return form.sorted { $0.key < $1.key }.flatMap { name, value in
             (value.array ?? [value]).map { "\(encode(name))=\(encode(scalar($0) ?? $0.text))" }
         }.joined(separator: "&")
@@ -185,7 +208,9 @@ extension JSON {
         guard let first = path.first else { return .string(text) }
         switch self {
         case .object(var fields):
-            if let inner = fields[first] { fields[first] = inner.replacing(Array(path.dropFirst()), with: text) }
+            if let inner = fields[first] {
+                fields[first] = inner.replacing(Array(path.dropFirst()), with: text)
+            }
             return .object(fields)
         case .array(var elements):
             if let index = Int(first), elements.indices.contains(index) {

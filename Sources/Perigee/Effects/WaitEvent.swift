@@ -8,7 +8,8 @@ enum WaitEvent {
             match = try EventMatch(parsing: arguments["match"] ?? .object([:]))
         } catch {
             throw ScriptError(
-                code: "PG1014", kind: "validation", message: "wait.event: `match` can't be understood: \(error).",
+                code: "PG1014", kind: "validation",
+                message: "wait.event: `match` can't be understood: \(error).",
                 hint: "Correct the conditions.")
         }
         let due = arguments["timeout_milliseconds"]?.int.map { now.adding(milliseconds: $0) }

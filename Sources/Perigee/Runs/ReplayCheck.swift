@@ -27,7 +27,8 @@ enum ReplayCheck {
             if commit.next == .waiting, commit.entries.isEmpty { return .moves }
             if case .attention(let error) = commit.next { return .stays(reason(error)) }
             return .stays("it does not wait where the run waits")
-        case .perform(_, let step): return .stays("it first does \"\(step.address.label)\" (line \(step.line))")
+        case .perform(_, let step):
+            return .stays("it first does \"\(step.address.label)\" (line \(step.line))")
         case .resume, .release: return .stays("it does not wait where the run waits")
         }
     }

@@ -35,7 +35,8 @@ final class RunExecution {
         self.compiled = compiled
         startedAt = context.ambient.now
         var seed = SeededRandom(run: machine.run.id + "/math.random")
-        state = try LuaState(limits: context.limits, functions: HostFunction.names, host: host, seed: seed.next())
+        state = try LuaState(
+            limits: context.limits, functions: HostFunction.names, host: host, seed: seed.next())
         try state.runPrelude(compiled.prelude)
     }
 
@@ -51,7 +52,9 @@ final class RunExecution {
         var step = state.evaluate(compiled.script)
         while case .preempted = step { step = state.advance(nil) }
         if case .returned = step {
-            do { try state.begin("run", argument: machine.run.input) } catch { return settle(.failed(error), at: now) }
+            do { try state.begin("run", argument: machine.run.input) } catch {
+                return settle(.failed(error), at: now)
+            }
             hasBegun = true
             step = state.advance(nil)
         }
@@ -94,11 +97,14 @@ final class RunExecution {
         switch limit.kind {
         case .cpu:
             return ScriptError(
-                code: "PG1030", kind: "limit", message: "The script computed for too long without a step\(place).",
-                hint: "Look for a loop that does not end; put steps between long pieces of work.", fields: fields)
+                code: "PG1030", kind: "limit",
+                message: "The script computed for too long without a step\(place).",
+                hint: "Look for a loop that does not end; put steps between long pieces of work.",
+                fields: fields)
         case .memory:
             return ScriptError(
-                code: "PG1031", kind: "limit", message: "The script needs more memory than a run may have\(place).",
+                code: "PG1031", kind: "limit",
+                message: "The script needs more memory than a run may have\(place).",
                 hint: "Keep less at a time; drop what is no longer needed.", fields: fields)
         }
     }
@@ -130,7 +136,9 @@ struct FailureReport {
         if fields["message"] == nil { fields["message"] = .string(failure.message) }
         if fields["code"] == nil { fields["code"] = "PG1000" }
         if fields["kind"] == nil { fields["kind"] = "script" }
-        if fields["hint"] == nil { fields["hint"] = "Correct the script; runs that start after it is saved use it." }
+        if fields["hint"] == nil {
+            fields["hint"] = "Correct the script; runs that start after it is saved use it."
+        }
         if failure.line > 0 {
             fields["script"] = .string(failure.script)
             fields["line"] = .int(Int64(failure.line))

@@ -35,7 +35,9 @@ final class RunHost: LuaHost {
 
     private func step(_ arguments: Bytes, secrets: [SecretUse], line: Int) -> LuaCallResult {
         let parts = JSONElements.split(arguments)
-        guard parts.count >= 3, let verb = JSONElements.text(parts[0]), let label = JSONElements.text(parts[1]) else {
+        guard parts.count >= 3, let verb = JSONElements.text(parts[0]),
+            let label = JSONElements.text(parts[1])
+        else {
             return .reply(.failure(RunHost.malformed.bytes))
         }
         var request = StepRequest(
@@ -59,7 +61,8 @@ final class RunHost: LuaHost {
 
     static func diverged(_ divergence: Divergence) -> ScriptError {
         ScriptError(
-            code: "PG2050", kind: "conflict", message: "The script went another way than it did before: \(divergence.reason).",
+            code: "PG2050", kind: "conflict",
+            message: "The script went another way than it did before: \(divergence.reason).",
             hint: "A script must do the same again when it is replayed; nothing was sent twice.")
     }
 

@@ -104,11 +104,14 @@ struct RunMachine {
     mutating func request(_ request: StepRequest, at now: Timestamp) -> Answer {
         occurrences[request.label, default: 0] += 1
         let address = StepAddress(label: request.label, occurrence: occurrences[request.label] ?? 1)
-        let step = Step(address: address, verb: request.verb, arguments: request.arguments, line: request.line)
+        let step = Step(
+            address: address, verb: request.verb, arguments: request.arguments, line: request.line)
         if let found = recorded[address] { return replay(found, step) }
         if let wait = openWaits[address] { return rejoin(wait, step, at: now) }
         guard !isReplaying else { return .diverged(divergence(at: step)) }
-        guard nextSequence <= RunMachine.maxEntries else { return .deliver(.failure(RunMachine.tooLong.bytes)) }
+        guard nextSequence <= RunMachine.maxEntries else {
+            return .deliver(.failure(RunMachine.tooLong.bytes))
+        }
         if let known = request.known { return finish(step, known, at: now) }
         do {
             return try begin(step, StepPlan(step, secrets: request.secrets, run: run, now: now), at: now)
@@ -143,7 +146,8 @@ struct RunMachine {
         case .wait(let kind, let dueAt):
             let wait = WaitID.make(run: run.id, sequence: nextSequence, kind: kind)
             record(.waitOpened(step, wait: wait), at: now)
-            unsaved.opens.append(Wait(id: wait, address: step.address, kind: kind, openedAt: now, dueAt: dueAt))
+            unsaved.opens.append(
+                Wait(id: wait, address: step.address, kind: kind, openedAt: now, dueAt: dueAt))
             current = (step, wait)
             suspension = .wait
             return .suspend
@@ -158,7 +162,9 @@ struct RunMachine {
 
     /// A step that ends at once. A failure is not recorded: what is missing may be there when the run is tried again.
     private mutating func finish(_ step: Step, _ outcome: Outcome, at now: Timestamp) -> Answer {
-        if case .success = outcome { record(.stepCompleted(step, outcome, attempts: 1, startedAt: now), at: now) }
+        if case .success = outcome {
+            record(.stepCompleted(step, outcome, attempts: 1, startedAt: now), at: now)
+        }
         return .deliver(outcome)
     }
 
@@ -182,13 +188,16 @@ struct RunMachine {
     }
 
     private static let tooLong = ScriptError(
-        code: "PG2040", kind: "limit", message: "The run has \(maxEntries) recorded steps, the most that one run may have.",
+        code: "PG2040", kind: "limit",
+        message: "The run has \(maxEntries) recorded steps, the most that one run may have.",
         hint: "Do less in one run: split the work, or start one run for each item.")
 
     // MARK: The script shows something to people
 
     /// Keeps an annotation, unless the run made it before.
-    mutating func annotate(_ kind: Annotation.Kind, level: String, text: String, data: Payload?, at now: Timestamp) {
+    mutating func annotate(
+        _ kind: Annotation.Kind, level: String, text: String, data: Payload?, at now: Timestamp
+    ) {
         noteCount += 1
         guard !isReplaying else { return }
         unsaved.annotations.append(
@@ -315,7 +324,8 @@ struct Unsaved: Sendable {
                 starts: [])
         }
         return Commit(
-            run: machine.run.number, epoch: machine.epoch, at: now, entries: entries, opens: opens, closes: closes,
+            run: machine.run.number, epoch: machine.epoch, at: now, entries: entries, opens: opens,
+            closes: closes,
             emits: emitted, annotations: annotations, tags: tags, statusText: statusText, next: next)
     }
 }

@@ -25,7 +25,8 @@ final class RunServices: Sendable {
 
     init(
         context: RunContext, journal: any Journal, registry: ScriptRegistry, activity: ActivityHub,
-        http: (any HTTPTransport)?, functions: FunctionTable, dispatcher: Dispatcher, waiters: EndWaiters, logger: Logger
+        http: (any HTTPTransport)?, functions: FunctionTable, dispatcher: Dispatcher, waiters: EndWaiters,
+        logger: Logger
     ) {
         self.context = context
         self.journal = journal
@@ -48,7 +49,10 @@ final class RunServices: Sendable {
 
     /// The script and the record of a claimed run.
     func prepare(_ claimed: ClaimedRun) async throws -> (compiled: CompiledBundle, entries: [Entry]) {
-        (try await compiled(claimed.run.bundle, workflow: claimed.run.workflow), try await entries(claimed.run))
+        (
+            try await compiled(claimed.run.bundle, workflow: claimed.run.workflow),
+            try await entries(claimed.run)
+        )
     }
 
     /// Every entry of a run, read a part at a time.
@@ -56,7 +60,8 @@ final class RunServices: Sendable {
         guard run.entryCount > 0 else { return [] }
         var entries: [Entry] = []
         while true {
-            let part = try await journal.entries(run: run.number, after: entries.last?.sequence ?? 0, limit: 1000)
+            let part = try await journal.entries(
+                run: run.number, after: entries.last?.sequence ?? 0, limit: 1000)
             entries += part
             guard part.count == 1000 else { return entries }
         }
@@ -65,7 +70,9 @@ final class RunServices: Sendable {
     private static let maxCachedBundles = 256
 
     private func compiled(_ bundle: String, workflow: String) async throws -> CompiledBundle {
-        if let loaded = registry.compiled(bundle: bundle) ?? bundles.withLock({ $0[bundle] }) { return loaded }
+        if let loaded = registry.compiled(bundle: bundle) ?? bundles.withLock({ $0[bundle] }) {
+            return loaded
+        }
         guard let files = try await journal.files(bundle: bundle) else {
             throw ScriptProblem(
                 code: "PG2052", message: "The text of the version that this run is on is missing.",
@@ -85,13 +92,17 @@ final class RunServices: Sendable {
     private static let commitRetryMilliseconds: Int64 = 1000
 
     /// Commits a batch; while the store can't be written at all, it is tried again: the runs wait, nothing is lost.
+    /// Cancelling the task ends the trying, never a commit that is under way.
     func commit(_ batch: [Commit]) async -> [Result<CommitReceipt, JournalError>] {
         while true {
             do {
                 return try await journal.commit(batch)
             } catch {
                 logger.error("the database can't be written; trying again in 1 s: \(error)")
-                try? await context.ambient.sleep(until: now.adding(milliseconds: RunServices.commitRetryMilliseconds))
+                let again = now.adding(milliseconds: RunServices.commitRetryMilliseconds)
+                guard !Task.isCancelled, (try? await context.ambient.sleep(until: again)) != nil else {
+                    return batch.map { _ in .failure(.io(path: "the database", detail: "\(error)")) }
+                }
             }
         }
     }
@@ -114,10 +125,12 @@ final class RunServices: Sendable {
         var data: [String: JSON] = ["attempt": .int(Int64(detail.attempt))]
         if let delay = detail.retryInMilliseconds { data["retry_in_ms"] = .int(delay) }
         let annotation = Annotation(
-            ordinal: nil, at: now, kind: .attempt, level: detail.retryInMilliseconds == nil ? "info" : "warning",
+            ordinal: nil, at: now, kind: .attempt,
+            level: detail.retryInMilliseconds == nil ? "info" : "warning",
             text: detail.summary, data: JSON.object(data).bytes, step: step.address)
         return Commit(
-            run: execution.run.number, epoch: execution.machine.epoch, at: now, annotations: [annotation], next: .running)
+            run: execution.run.number, epoch: execution.machine.epoch, at: now, annotations: [annotation],
+            next: .running)
     }
 
     /// A commit is durable: tells everybody whom it concerns.
@@ -131,16 +144,23 @@ final class RunServices: Sendable {
             tell(
                 .waiting(
                     run: run.id, workflow: run.workflow, step: step.address.label,
-                    what: isApproval ? "for a decision" : step.verb == "sleep" ? "for its time" : "for an event",
+                    what: isApproval
+                        ? "for a decision" : step.verb == "sleep" ? "for its time" : "for an event",
                     approval: isApproval ? wait : nil))
         }
         let milliseconds = commit.at.milliseconds - (run.startedAt ?? run.createdAt).milliseconds
         switch commit.next {
         case .ended(let status, _, let error):
             cancelRequests.withLock { $0[run.number] = nil }
-            tell(.runEnded(run: run.id, workflow: run.workflow, status: status, milliseconds: milliseconds, message: message(error)))
+            tell(
+                .runEnded(
+                    run: run.id, workflow: run.workflow, status: status, milliseconds: milliseconds,
+                    message: message(error)))
         case .attention(let error):
-            tell(.runEnded(run: run.id, workflow: run.workflow, status: .attention, milliseconds: milliseconds, message: message(error)))
+            tell(
+                .runEnded(
+                    run: run.id, workflow: run.workflow, status: .attention, milliseconds: milliseconds,
+                    message: message(error)))
         case .running, .waiting: break
         }
         if case .ended = commit.next { waiters.ended(run.id) }
@@ -199,7 +219,8 @@ final class RunServices: Sendable {
         let isFailure = if case .failure = outcome { true } else { false }
         tell(
             .stepCompleted(
-                run: run.id, workflow: run.workflow, step: step.address.label, verb: step.verb, failed: isFailure,
+                run: run.id, workflow: run.workflow, step: step.address.label, verb: step.verb,
+                failed: isFailure,
                 attempts: attempts, milliseconds: now.milliseconds - startedAt.milliseconds))
     }
 }

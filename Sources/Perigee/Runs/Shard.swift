@@ -12,9 +12,11 @@ actor Shard {
     private let services: RunServices
     private var running: [Int64: RunExecution] = [:]
     private var resident: ResidentRuns
+    /// Runs that were claimed again before the commit that let go of them was acknowledged here.
+    private var early: [Int64: ClaimedRun] = [:]
     private var outbox: [Commit] = []
     private var awaited: Set<Int64> = []
-    private var isFlushing = false
+    private var flushing: Task<Void, Never>?
     private var isClosed = false
 
     init(index: Int, services: RunServices, residentRuns: Int) {
@@ -35,6 +37,12 @@ actor Shard {
     /// Goes on with a run that this host has claimed.
     func take(_ claimed: ClaimedRun) async {
         let number = claimed.run.number
+        if let before = running[number] {
+            guard !before.isCommitting else { return early[number] = claimed }
+            // Its lease was over, and this host has taken it anew: what the old execution does counts no more.
+            before.effect?.cancel()
+            release(before)
+        }
         if let execution = resident.remove(number), execution.machine.epoch == claimed.run.epoch - 1 {
             running[number] = execution
             let action = execution.machine.wake(claimed, at: services.now)
@@ -43,10 +51,15 @@ actor Shard {
         }
         do {
             let prepared = try await services.prepare(claimed)
-            let machine = RunMachine(claimed, entries: prepared.entries, publicURL: services.context.publicURL)
-            let execution = try RunExecution(machine: machine, compiled: prepared.compiled, context: services.context)
+            let machine = RunMachine(
+                claimed, entries: prepared.entries, publicURL: services.context.publicURL)
+            let execution = try RunExecution(
+                machine: machine, compiled: prepared.compiled, context: services.context)
             running[number] = execution
-            if prepared.entries.isEmpty { services.tell(.runStarted(run: claimed.run.id, workflow: claimed.run.workflow)) }
+            if prepared.entries.isEmpty {
+                services.tell(.runStarted(run: claimed.run.id, workflow: claimed.run.workflow))
+            }
+            services.tell(.runChanged(id: claimed.run.id))
             if let error = services.cancelRequested(number) { execution.cancellation = error }
             advance(execution, nil)
         } catch {
@@ -60,13 +73,18 @@ actor Shard {
             (error as? ScriptProblem).map { problem in
                 ScriptError(
                     code: problem.code, kind: "script", message: problem.message, hint: problem.hint,
-                    fields: ["script": .string(problem.file), "line": .int(Int64(problem.line)), "excerpt": .string(problem.excerpt)])
+                    fields: [
+                        "script": .string(problem.file), "line": .int(Int64(problem.line)),
+                        "excerpt": .string(problem.excerpt),
+                    ])
             }
             ?? ScriptError(
                 code: "PG2051", kind: "limit", message: "The run could not be taken up: \(error).",
                 hint: "Check the host's memory and its database, then cancel or restart the run.")
         outbox.append(
-            Commit(run: claimed.run.number, epoch: claimed.run.epoch, at: services.now, next: .attention(error: report.bytes)))
+            Commit(
+                run: claimed.run.number, epoch: claimed.run.epoch, at: services.now,
+                next: .attention(error: report.bytes)))
         flush()
         services.released()
     }
@@ -109,9 +127,11 @@ actor Shard {
         let number = execution.run.number
         let run = execution.run
         execution.effect = Task { [services] in
-            let result = await services.perform(effect, step, run, report: { detail in
-                Task { await self.attempted(number, step, detail) }
-            })
+            let result = await services.perform(
+                effect, step, run,
+                report: { detail in
+                    Task { await self.attempted(number, step, detail) }
+                })
             guard let result else { return }
             self.effectEnded(number, step, result)
         }
@@ -128,7 +148,9 @@ actor Shard {
     private func attempted(_ number: Int64, _ step: Step, _ detail: AttemptDetail) {
         guard let execution = running[number] else { return }
         services.tell(
-            .attempt(run: execution.run.id, workflow: execution.run.workflow, step: step.address.label, detail: detail))
+            .attempt(
+                run: execution.run.id, workflow: execution.run.workflow, step: step.address.label,
+                detail: detail))
         guard !execution.isCommitting else { return }
         outbox.append(services.attemptCommit(execution, step, detail))
         flush()
@@ -136,8 +158,11 @@ actor Shard {
 
     /// Lets go of a run that waits, needs attention or has ended, and that is durable.
     private func release(_ execution: RunExecution) {
-        running[execution.run.number] = nil
+        let number = execution.run.number
+        running[number] = nil
         services.released()
+        guard let claimed = early.removeValue(forKey: number) else { return }
+        Task { await self.take(claimed) }
     }
 
     // MARK: Cancelling
@@ -167,9 +192,8 @@ actor Shard {
     // MARK: Committing
 
     private func flush() {
-        guard !isFlushing, !outbox.isEmpty, !isClosed else { return }
-        isFlushing = true
-        Task {
+        guard flushing == nil, !outbox.isEmpty, !isClosed else { return }
+        flushing = Task {
             // Everything that becomes ready on this thread before the task runs rides along.
             let batch = outbox
             outbox = []
@@ -179,7 +203,7 @@ actor Shard {
     }
 
     private func acknowledge(_ batch: [Commit], _ results: [Result<CommitReceipt, JournalError>]) {
-        isFlushing = false
+        flushing = nil
         for (commit, result) in zip(batch, results) { acknowledge(commit, result) }
         flush()
     }
@@ -190,9 +214,8 @@ actor Shard {
             // Another host has the run, or a person ended it: what is in memory here is no longer true.
             services.logger.notice("run \(commit.run) was given up: \(error)")
             execution?.effect?.cancel()
-            running[commit.run] = nil
             awaited.remove(commit.run)
-            services.released()
+            if let execution { release(execution) }
             return
         }
         if case .success(let receipt) = result { services.committed(commit, receipt, execution) }
@@ -202,11 +225,10 @@ actor Shard {
         guard !isBeside, awaited.remove(commit.run) != nil else { return }
         execution.isCommitting = false
         if case .waiting = commit.next {
-            running[commit.run] = nil
-            services.released()
+            if execution.cancellation == nil { resident.insert(execution) }
+            release(execution)
             // The run was let go while somebody asked to cancel it: now nobody owns it, and the journal can.
-            if let error = execution.cancellation { return services.cancel(execution.run, error) }
-            resident.insert(execution)
+            if let error = execution.cancellation { services.cancel(execution.run, error) }
             return
         }
         if commit.next == .running, let error = execution.cancellation { return cancel(execution, error) }
@@ -216,9 +238,14 @@ actor Shard {
     // MARK: Ending
 
     /// Waits until nothing is being committed, and then commits no more.
+    ///
+    /// What the store can't take now is not tried again: the runs are taken up where they were at the next start.
     func close() async {
         for execution in running.values { execution.effect?.cancel() }
-        while isFlushing || !outbox.isEmpty { await Task.yield() }
+        while let last = flushing {
+            last.cancel()
+            await last.value
+        }
         isClosed = true
         running.removeAll()
         resident = ResidentRuns(limit: 0)

@@ -35,7 +35,8 @@ enum StepPlan: Sendable {
 
     /// What a script is given when its wait was answered.
     static func outcome(of answer: WaitAnswer, verb: String, publicURL: String) -> Outcome {
-        verb == "ask.approval" ? Approval.outcome(answer, publicURL: publicURL) : .success(answer.payload ?? JSON.null.bytes)
+        verb == "ask.approval"
+            ? Approval.outcome(answer, publicURL: publicURL) : .success(answer.payload ?? JSON.null.bytes)
     }
 }
 

@@ -7,18 +7,21 @@ struct VersionMover {
     let host: WorkflowHost
 
     func move(_ workflow: String) async throws {
-        guard let newest = host.registry.newest(workflow), let services = host.phase.withLock({ $0.services }) else { return }
+        guard let newest = host.registry.newest(workflow), let services = host.phase.withLock({ $0.services })
+        else { return }
         var moved = 0
         var stayed: [StayedRun] = []
         var cursor: Int64?
         repeat {
             let page = try await host.runs(
                 RunQuery(
-                    namespace: host.namespace, statuses: [.waiting], workflows: [workflow], limit: 100, cursor: cursor))
+                    namespace: host.namespace, statuses: [.waiting], workflows: [workflow], limit: 100,
+                    cursor: cursor))
             for run in page.runs where run.version != newest.version.number {
                 switch try await check(run, newest, services) {
                 case .moves?: moved += 1
-                case .stays(let reason)?: stayed.append(StayedRun(run: run.id, version: run.version, reason: reason))
+                case .stays(let reason)?:
+                    stayed.append(StayedRun(run: run.id, version: run.version, reason: reason))
                 case nil: break
                 }
             }
@@ -31,7 +34,8 @@ struct VersionMover {
 
     /// Claims the run, so that nothing happens to it meanwhile, and lets it go again on the version that it is on then.
     private func check(
-        _ run: RunRecord, _ newest: (version: WorkflowVersion, compiled: CompiledBundle), _ services: RunServices
+        _ run: RunRecord, _ newest: (version: WorkflowVersion, compiled: CompiledBundle),
+        _ services: RunServices
     ) async throws -> ReplayVerdict? {
         let now = host.ambient.now
         let claim = try await host.journal.claim(
@@ -46,7 +50,8 @@ struct VersionMover {
             commit.entries = [
                 Entry(
                     sequence: (entries.last?.sequence ?? 0) + 1, recordedAt: now,
-                    fact: .versionMoved(from: claimed.run.version, to: newest.version.number, bundle: newest.version.bundle))
+                    fact: .versionMoved(
+                        from: claimed.run.version, to: newest.version.number, bundle: newest.version.bundle))
             ]
         }
         _ = await services.commit([commit])

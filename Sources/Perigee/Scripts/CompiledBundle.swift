@@ -73,11 +73,13 @@ struct UnknownName {
         let near = NearestName.of(name, among: Stdlib.ambientNames)
         message = "unknown name \"\(name)\"" + (near.map { " — did you mean \"\($0)\"?" } ?? ".")
         hint =
-            near == nil ? "Declare it with `local \(name) = …`, or require the module that has it." : "Correct the name."
+            near == nil
+            ? "Declare it with `local \(name) = …`, or require the module that has it." : "Correct the name."
     }
 
     func problem(file: String, line: Int, text: String) -> ScriptProblem {
-        ScriptProblem(code: code, message: message, hint: hint, file: file, line: line, word: name, text: text)
+        ScriptProblem(
+            code: code, message: message, hint: hint, file: file, line: line, word: name, text: text)
     }
 
     /// As an error table for Lua.

@@ -18,9 +18,11 @@ enum HostFunction: String, CaseIterable {
         switch self {
         case .unknown_name: .value(UnknownName(arguments.first?.string ?? "?").fields.bytes)
         case .nearest: HostFunction.nearest(arguments)
-        case .duration: HostFunction.value(arguments.first?.string.flatMap(DurationText.milliseconds(in:)).map(JSON.int))
+        case .duration:
+            HostFunction.value(arguments.first?.string.flatMap(DurationText.milliseconds(in:)).map(JSON.int))
         case .time:
-            HostFunction.value(arguments.first?.string.flatMap(Timestamp.init(rfc3339:)).map { .int($0.milliseconds) })
+            HostFunction.value(
+                arguments.first?.string.flatMap(Timestamp.init(rfc3339:)).map { .int($0.milliseconds) })
         default: nil
         }
     }
@@ -72,7 +74,9 @@ public struct Settings: Sendable {
     }
 
     /// Reads `PERIGEE_SECRET_NAME` and `PERIGEE_CONFIG_NAME` from an environment.
-    public static func environment(_ values: [String: String] = ProcessInfo.processInfo.environment) -> Settings {
+    public static func environment(_ values: [String: String] = ProcessInfo.processInfo.environment)
+        -> Settings
+    {
         Settings(secret: { values["PERIGEE_SECRET_\($0)"] }, config: { values["PERIGEE_CONFIG_\($0)"] })
     }
 
@@ -87,7 +91,8 @@ public struct Settings: Sendable {
         if let value = config(name) { return .success(JSON.string(value).bytes) }
         return .failure(
             ScriptError(
-                code: "PG2031", kind: "validation", message: "The setting \"\(name)\" is not set in this deployment.",
+                code: "PG2031", kind: "validation",
+                message: "The setting \"\(name)\" is not set in this deployment.",
                 hint: "Set the environment variable PERIGEE_CONFIG_\(name) and start the host again."
             ).bytes)
     }

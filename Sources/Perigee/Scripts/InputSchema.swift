@@ -49,7 +49,9 @@ struct InputSchema: Sendable {
         switch type {
         case .object(let nested): return Field(shape: .object(try fields(nested)))
         case .array(let items):
-            guard items.count == 1, let item = items.first else { throw unknown(name, "a list of several types") }
+            guard items.count == 1, let item = items.first else {
+                throw unknown(name, "a list of several types")
+            }
             return Field(shape: .list(try field(name, item)))
         case .string(let word):
             let isOptional = word.hasSuffix("?")
@@ -64,7 +66,8 @@ struct InputSchema: Sendable {
         let nearest = near.flatMap { NearestName.of($0, among: words) }
         return DefinitionFault(
             code: "PG1014", message: "`input.\(name)` = \(found) is no type.",
-            hint: nearest.map { "Did you mean \"\($0)\"?" } ?? "The types are: \(words.joined(separator: ", ")).",
+            hint: nearest.map { "Did you mean \"\($0)\"?" }
+                ?? "The types are: \(words.joined(separator: ", ")).",
             word: name)
     }
 
@@ -75,22 +78,29 @@ struct InputSchema: Sendable {
         return faults
     }
 
-    private static func check(_ value: JSON, _ shape: Shape, at pointer: String, _ faults: inout [InputFault]) {
+    private static func check(_ value: JSON, _ shape: Shape, at pointer: String, _ faults: inout [InputFault])
+    {
         switch shape {
         case .word(let word):
             if !accepts(value, word) {
-                faults.append(InputFault(pointer: pointer, detail: "should be \(article(word)), and is \(found(value))"))
+                faults.append(
+                    InputFault(pointer: pointer, detail: "should be \(article(word)), and is \(found(value))")
+                )
             }
         case .list(let item):
             guard let items = value.array else {
-                faults.append(InputFault(pointer: pointer, detail: "should be a list, and is \(found(value))"))
+                faults.append(
+                    InputFault(pointer: pointer, detail: "should be a list, and is \(found(value))"))
                 return
             }
-            for (index, element) in items.enumerated() { check(element, item.shape, at: "\(pointer)/\(index)", &faults) }
+            for (index, element) in items.enumerated() {
+                check(element, item.shape, at: "\(pointer)/\(index)", &faults)
+            }
         case .object(let fields):
             // Lua has one empty table: an empty list stands for an object without fields.
             guard let present = value.object ?? (value == .array([]) ? [:] : nil) else {
-                faults.append(InputFault(pointer: pointer, detail: "should be an object, and is \(found(value))"))
+                faults.append(
+                    InputFault(pointer: pointer, detail: "should be an object, and is \(found(value))"))
                 return
             }
             for (name, field) in fields.sorted(by: { $0.key < $1.key }) {
@@ -98,7 +108,8 @@ struct InputSchema: Sendable {
                 if let element = present[name], element != .null {
                     check(element, field.shape, at: place, &faults)
                 } else if !field.isOptional {
-                    faults.append(InputFault(pointer: place, detail: "is missing; \(describe(field.shape)) is needed"))
+                    faults.append(
+                        InputFault(pointer: place, detail: "is missing; \(describe(field.shape)) is needed"))
                 }
             }
         }
@@ -164,7 +175,9 @@ extension InputSchema {
     private static func sample(_ shape: Shape, name: String) -> JSON {
         switch shape {
         case .object(let fields):
-            .object(Dictionary(uniqueKeysWithValues: fields.map { ($0.key, sample($0.value.shape, name: $0.key)) }))
+            .object(
+                Dictionary(
+                    uniqueKeysWithValues: fields.map { ($0.key, sample($0.value.shape, name: $0.key)) }))
         case .list(let item): .array([sample(item.shape, name: name)])
         case .word(let word):
             switch word {

@@ -43,7 +43,8 @@ struct ScriptFolder: Sendable {
     /// The ids of the workflows in the folder, in order; `nil` if there is no such folder.
     func workflows() -> [String]? {
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else { return nil }
-        return names.filter { $0.hasSuffix(".lua") && !$0.hasPrefix(".") }.map { String($0.dropLast(4)) }.sorted()
+        return names.filter { $0.hasSuffix(".lua") && !$0.hasPrefix(".") }.map { String($0.dropLast(4)) }
+            .sorted()
     }
 
     /// Reads a workflow's script with everything it requires.
@@ -61,14 +62,16 @@ struct ScriptFolder: Sendable {
             files[next.path] = text
             guard count <= ScriptFolder.maxModules else {
                 throw ScriptProblem(
-                    code: "PG1006", message: "The script requires more than \(ScriptFolder.maxModules) modules.",
+                    code: "PG1006",
+                    message: "The script requires more than \(ScriptFolder.maxModules) modules.",
                     hint: "Require fewer, or join small ones.", file: script)
             }
             for required in ScriptFolder.requires(in: text) {
                 guard let path = ScriptFolder.path(ofModule: required.name) else {
                     throw ScriptProblem(
                         code: "PG1006", message: "`\(required.name)` is no name of a module.",
-                        hint: "Write names and dots: require \"lib.crm\" reads lib/crm.lua in the scripts folder.",
+                        hint:
+                            "Write names and dots: require \"lib.crm\" reads lib/crm.lua in the scripts folder.",
                         file: next.path, line: required.line, word: required.name, text: text)
                 }
                 open.append((path, next.path, required.line))
@@ -116,8 +119,10 @@ struct ScriptFolder: Sendable {
                 message: requiredBy.isEmpty
                     ? "\(file) can't be read." : "There is no module `\(module)`: \(file) does not exist.",
                 hint: requiredBy.isEmpty
-                    ? "Check the file and its rights." : "Create \(file) in the scripts folder, or correct the name.",
-                file: requiredBy.isEmpty ? file : requiredBy, line: line, word: module, text: texts[requiredBy])
+                    ? "Check the file and its rights."
+                    : "Create \(file) in the scripts folder, or correct the name.",
+                file: requiredBy.isEmpty ? file : requiredBy, line: line, word: module,
+                text: texts[requiredBy])
         }
         guard data.count <= ScriptFolder.maxFileBytes else {
             throw ScriptProblem(
@@ -126,7 +131,8 @@ struct ScriptFolder: Sendable {
         }
         guard let text = String(validating: data, as: UTF8.self) else {
             throw ScriptProblem(
-                code: "PG1009", message: "\(file) is not text in UTF-8.", hint: "Save it as UTF-8.", file: file)
+                code: "PG1009", message: "\(file) is not text in UTF-8.", hint: "Save it as UTF-8.",
+                file: file)
         }
         return text
     }

@@ -23,14 +23,16 @@ struct ScriptLoader: Sendable {
             try state.runPrelude(compiled.prelude)
             try ScriptLoader.finish(state, compiled.script, bundle: bundle)
             let fields = try JSON(parsing: state.definition())
-            return LoadedScript(compiled: compiled, definition: try WorkflowDefinition(fields, bundle: bundle))
+            return LoadedScript(
+                compiled: compiled, definition: try WorkflowDefinition(fields, bundle: bundle))
         } catch let failure as LuaFailure {
             throw ScriptProblem(failure, file: bundle.scriptPath, texts: bundle.files)
         } catch let problem as ScriptProblem {
             throw problem
         } catch {
             throw ScriptProblem(
-                code: "PG1014", message: "The definition can't be read: \(error).", hint: "Correct the script.",
+                code: "PG1014", message: "The definition can't be read: \(error).",
+                hint: "Correct the script.",
                 file: bundle.scriptPath)
         }
     }
@@ -45,7 +47,8 @@ struct ScriptLoader: Sendable {
         case .ended(let limit):
             throw ScriptProblem(
                 code: limit.kind == .cpu ? "PG1030" : "PG1031",
-                message: "The script \(limit.kind == .cpu ? "runs too long" : "needs too much memory") while it is loaded.",
+                message:
+                    "The script \(limit.kind == .cpu ? "runs too long" : "needs too much memory") while it is loaded.",
                 hint: "Only declare things outside of `run`; do the work inside it.", file: limit.script,
                 line: limit.line, text: bundle.files[limit.script])
         case .suspended, .preempted:
@@ -87,7 +90,8 @@ final class LoadingHost: LuaHost {
                 .failure(
                     ScriptError(
                         code: "PG1008", kind: "script",
-                        message: "`\(function.isStep ? verb : "flow." + function.rawValue)` is called while the script is loaded.",
+                        message:
+                            "`\(function.isStep ? verb : "flow." + function.rawValue)` is called while the script is loaded.",
                         hint: "Call it inside `run = function(input) … end`."
                     ).bytes))
         }

@@ -38,7 +38,9 @@ public struct ScriptProblem: ExplainedError, Hashable {
 extension ScriptProblem {
     /// A problem that Lua's compiler found.
     init(_ error: LuaSyntaxError, file: String, text: String) {
-        let near = error.near.map { $0.hasPrefix("'") && $0.hasSuffix("'") ? String($0.dropFirst().dropLast()) : $0 }
+        let near = error.near.map {
+            $0.hasPrefix("'") && $0.hasSuffix("'") ? String($0.dropFirst().dropLast()) : $0
+        }
         let found = near.map { $0 == "<eof>" ? " at the end of the file" : " near `\($0)`" } ?? ""
         self.init(
             code: "PG1009", message: "The script can't be read as Lua: \(error.message)\(found).",
@@ -51,25 +53,32 @@ extension ScriptProblem {
         let place = failure.script.isEmpty ? file : failure.script
         self.init(
             code: fields?["code"]?.string ?? "PG1012",
-            message: fields?["message"]?.string ?? "The script failed while it was loaded: \(failure.message)",
-            hint: fields?["hint"]?.string ?? "Correct the line and save again.", file: place, line: failure.line,
-            word: fields?["name"]?.string, text: texts[place])
+            message: fields?["message"]?.string
+                ?? "The script failed while it was loaded: \(failure.message)",
+            hint: fields?["hint"]?.string ?? "Correct the line and save again.", file: place,
+            // `return workflow {…}` is a tail call, of which Lua keeps no line: then the word tells the place.
+            line: max(failure.line, 1),
+            word: fields?["name"]?.string ?? (failure.line == 0 ? "workflow" : nil),
+            text: texts[place])
     }
 }
 
 /// A line of a text with what surrounds it.
 struct SourcePlace {
+    /// How far after the line the word may stand: in a long table of options.
+    private static let searchedLines = 60
+
     let line: Int
     let column: Int
     let excerpt: String
 
-    /// Finds the word in the line or the twelve after it, and draws the line before, the line and a caret.
-    init?(line: Int, word: String?, text: String, note: String = "") {
+    /// Finds the word in the line or after it, and draws the line before, the line and a caret.
+    init?(line: Int, word: String?, text: String) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         guard line >= 1, line <= lines.count else { return nil }
         var found = (line: line, start: 0, length: 0)
         if let word, !word.isEmpty {
-            for candidate in line...min(line + 12, lines.count) {
+            for candidate in line...min(line + SourcePlace.searchedLines, lines.count) {
                 guard let start = SourcePlace.find(word, in: lines[candidate - 1]) else { continue }
                 found = (candidate, start, word.count)
                 break
@@ -105,7 +114,9 @@ struct SourcePlace {
         let characters = Array(line)
         let wanted = Array(word)
         guard !wanted.isEmpty, characters.count >= wanted.count else { return nil }
-        func isName(_ character: Character) -> Bool { character.isLetter || character.isNumber || character == "_" }
+        func isName(_ character: Character) -> Bool {
+            character.isLetter || character.isNumber || character == "_"
+        }
         for start in 0...(characters.count - wanted.count)
         where characters[start..<start + wanted.count].elementsEqual(wanted) {
             let before = start > 0 ? characters[start - 1] : " "

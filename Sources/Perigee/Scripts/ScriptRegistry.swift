@@ -73,7 +73,8 @@ final class ScriptRegistry: Sendable {
     /// The version of a workflow that new runs start on.
     func target(_ workflow: String) -> TriggerIndex.Target? {
         state.withLock { state in
-            guard let entry = state.entries[workflow], !entry.isDeleted, let version = entry.version, let script = entry.script
+            guard let entry = state.entries[workflow], !entry.isDeleted, let version = entry.version,
+                let script = entry.script
             else { return nil }
             return TriggerIndex.Target(version: version, definition: script.definition)
         }
@@ -87,7 +88,8 @@ final class ScriptRegistry: Sendable {
     /// The newest version of a workflow with its texts.
     func newest(_ workflow: String) -> (version: WorkflowVersion, compiled: CompiledBundle)? {
         state.withLock { state in
-            guard let entry = state.entries[workflow], let version = entry.version, let script = entry.script else { return nil }
+            guard let entry = state.entries[workflow], let version = entry.version, let script = entry.script
+            else { return nil }
             return (version, script.compiled)
         }
     }
@@ -140,7 +142,8 @@ final class ScriptRegistry: Sendable {
         activity.send(
             .scriptRefused(
                 ScriptProblem(
-                    code: "PG1017", message: "The scripts folder \(folder.path) is gone; the versions before stay in force.",
+                    code: "PG1017",
+                    message: "The scripts folder \(folder.path) is gone; the versions before stay in force.",
                     hint: "Put the folder back; it is looked at again by itself.", file: folder.path),
                 runningVersion: nil))
     }
@@ -168,7 +171,8 @@ final class ScriptRegistry: Sendable {
         let (added, removed) = ScriptRegistry.changedLines(before?.script?.compiled.bundle, bundle)
         activity.send(
             .scriptLoaded(
-                workflow: id, version: version.number, isFirst: before?.script == nil, addedLines: added, removedLines: removed))
+                workflow: id, version: version.number, isFirst: before?.script == nil, addedLines: added,
+                removedLines: removed))
         return before?.version?.number != version.number
     }
 
@@ -202,10 +206,13 @@ final class ScriptRegistry: Sendable {
         let keys: [URLResourceKey] = [.contentModificationDateKey, .fileSizeKey, .isRegularFileKey]
         let root = URL(fileURLWithPath: folder.path).resolvingSymlinksInPath()
         var stamps: [String: FileStamp] = [:]
-        guard let files = FileManager.default.enumerator(at: root, includingPropertiesForKeys: keys) else { return [:] }
+        guard let files = FileManager.default.enumerator(at: root, includingPropertiesForKeys: keys) else {
+            return [:]
+        }
         for case let file as URL in files {
             if files.level > 8 { files.skipDescendants() }
-            guard file.pathExtension == "lua", let values = try? file.resolvingSymlinksInPath().resourceValues(forKeys: Set(keys))
+            guard file.pathExtension == "lua",
+                let values = try? file.resolvingSymlinksInPath().resourceValues(forKeys: Set(keys))
             else { continue }
             stamps[file.path] = FileStamp(
                 modified: values.contentModificationDate ?? .distantPast, size: values.fileSize ?? 0)
@@ -213,7 +220,8 @@ final class ScriptRegistry: Sendable {
         return stamps
     }
 
-    private static func changedLines(_ old: ScriptBundle?, _ new: ScriptBundle) -> (added: Int, removed: Int) {
+    private static func changedLines(_ old: ScriptBundle?, _ new: ScriptBundle) -> (added: Int, removed: Int)
+    {
         guard let old else { return (0, 0) }
         var added = 0
         var removed = 0
@@ -232,7 +240,9 @@ extension ScriptRegistry.State {
     mutating func rebuildTriggers() {
         triggers = TriggerIndex(
             entries.values.compactMap { entry in
-                guard !entry.isDeleted, let version = entry.version, let script = entry.script else { return nil }
+                guard !entry.isDeleted, let version = entry.version, let script = entry.script else {
+                    return nil
+                }
                 return TriggerIndex.Target(version: version, definition: script.definition)
             })
     }
@@ -263,7 +273,8 @@ public enum ScriptCheck {
             do throws(ScriptProblem) {
                 let loaded = try loader.load(try scripts.bundle(workflow: id))
                 return CheckedScript(
-                    workflow: id, name: loaded.definition.name, triggers: loaded.definition.declaredTriggers, problem: nil)
+                    workflow: id, name: loaded.definition.name, triggers: loaded.definition.declaredTriggers,
+                    problem: nil)
             } catch {
                 return CheckedScript(workflow: id, name: nil, triggers: [], problem: error)
             }

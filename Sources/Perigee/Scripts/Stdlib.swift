@@ -2,18 +2,23 @@
 enum Stdlib {
     /// The texts by their path in a bundle: `stdlib/http.lua`.
     static let files: [String: String] = Dictionary(
-        uniqueKeysWithValues: pieces.map { ("stdlib/\($0.name).lua", String(decoding: $0.text, as: UTF8.self)) })
+        uniqueKeysWithValues: pieces.map {
+            ("stdlib/\($0.name).lua", String(decoding: $0.text, as: UTF8.self))
+        })
 
     /// The names that a script may use without declaring them: Lua's own and the host's.
     static let ambientNames: Set<String> = luaNames.union(hostNames)
 
     private static let hostNames: Set<String> = [
-        "ask", "call", "config", "emit", "flow", "http", "log", "print", "secret", "sleep", "try", "wait", "workflow",
+        "ask", "call", "config", "emit", "flow", "http", "log", "print", "secret", "sleep", "try", "wait",
+        "workflow",
     ]
 
     private static let luaNames: Set<String> = [
-        "_G", "_VERSION", "assert", "coroutine", "error", "getmetatable", "ipairs", "load", "math", "next", "pairs",
-        "pcall", "rawequal", "rawget", "rawlen", "rawset", "require", "select", "setmetatable", "string", "table",
+        "_G", "_VERSION", "assert", "coroutine", "error", "getmetatable", "ipairs", "load", "math", "next",
+        "pairs",
+        "pcall", "rawequal", "rawget", "rawlen", "rawset", "require", "select", "setmetatable", "string",
+        "table",
         "tonumber", "tostring", "type", "utf8", "xpcall",
     ]
 

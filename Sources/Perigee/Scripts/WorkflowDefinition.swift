@@ -39,7 +39,8 @@ struct WorkflowDefinition: Sendable {
         } catch {
             let path = bundle.scriptPath
             throw ScriptProblem(
-                code: error.code, message: error.message, hint: error.hint, file: path, line: 1, word: error.word,
+                code: error.code, message: error.message, hint: error.hint, file: path, line: 1,
+                word: error.word,
                 text: bundle.files[path])
         }
     }
@@ -55,7 +56,8 @@ struct WorkflowDefinition: Sendable {
             match = try EventMatch(parsing: fields["match"] ?? .object([:]))
         } catch {
             throw DefinitionFault(
-                code: "PG1014", message: "`match` can't be understood: \(error).", hint: "Correct the conditions.",
+                code: "PG1014", message: "`match` can't be understood: \(error).",
+                hint: "Correct the conditions.",
                 word: "match")
         }
         let changed = fields["changed"]?.array?.compactMap(\.string) ?? []

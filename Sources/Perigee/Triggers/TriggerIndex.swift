@@ -22,7 +22,8 @@ struct TriggerIndex: Sendable {
             for trigger in target.definition.triggers {
                 switch trigger {
                 case .event(let type, let match, let changed):
-                    byEvent[type, default: []].append(EventTrigger(target: target, match: match, changed: changed))
+                    byEvent[type, default: []].append(
+                        EventTrigger(target: target, match: match, changed: changed))
                 case .http(let method, let path): byPath[path, default: []].append((method, target))
                 case .manual: break
                 }
@@ -92,16 +93,23 @@ struct RunStart {
         let faults = faults
         let error = faults.isEmpty ? nil : RunStart.error(faults).bytes
         return NewRun(
-            id: id, workflow: target.version.workflow, version: target.version.number, bundle: target.version.bundle,
+            id: id, workflow: target.version.workflow, version: target.version.number,
+            bundle: target.version.bundle,
             key: faults.isEmpty ? key : nil, input: input.bytes, trigger: trigger.bytes,
             correlationID: correlationID ?? id, status: error == nil ? .queued : .attention, error: error)
     }
 
     static func error(_ faults: [InputFault]) -> ScriptError {
-        let list = faults.map { "\($0.pointer.isEmpty ? "the input" : "`\($0.pointer.dropFirst())`") \($0.detail)" }
+        let list = faults.map {
+            "\($0.pointer.isEmpty ? "the input" : "`\($0.pointer.dropFirst())`") \($0.detail)"
+        }
         return ScriptError(
-            code: "PG4022", kind: "validation", message: "The input does not fit: \(list.joined(separator: "; ")).",
+            code: "PG4022", kind: "validation",
+            message: "The input does not fit: \(list.joined(separator: "; ")).",
             hint: "Send it again with these fields corrected.",
-            fields: ["errors": .array(faults.map { ["pointer": .string($0.pointer), "detail": .string($0.detail)] })])
+            fields: [
+                "errors": .array(
+                    faults.map { ["pointer": .string($0.pointer), "detail": .string($0.detail)] })
+            ])
     }
 }

@@ -109,8 +109,8 @@ func triggerText(_ trigger: JSON) -> String {
     if trigger["manual"] != nil { return "by hand" }
     switch trigger["type"]?.string {
     case "manual": return "by hand"
-    case let type?:
-        return (trigger["name"]?.string ?? trigger["path"]?.string).map { "\(type) \($0)" } ?? type
+    case "http": return "by \(trigger["method"]?.string ?? "") /hooks\(trigger["path"]?.string ?? "")"
+    case let type?: return type
     case nil: return trigger.text
     }
 }

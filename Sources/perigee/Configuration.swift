@@ -1,0 +1,36 @@
+import Foundation
+
+/// What stands on the command line comes first, then the environment, then the default.
+enum Configuration {
+    static func scripts(_ option: String?) -> String { option ?? environment("PERIGEE_SCRIPTS") ?? "scripts" }
+    static func data(_ option: String?) -> String { option ?? environment("PERIGEE_DATA") ?? "perigee.db" }
+    static func host(_ option: String?) -> String { option ?? environment("PERIGEE_HOST") ?? "127.0.0.1" }
+
+    /// - Throws: ``CommandFailure`` for what is no port.
+    static func port(_ option: Int?) throws(CommandFailure) -> Int {
+        guard let option else {
+            guard let text = environment("PERIGEE_PORT") else { return 7420 }
+            guard let number = Int(text), (0...65_535).contains(number) else {
+                throw .usage(
+                    "PERIGEE_PORT is \"\(text)\".", hint: "A port is a number from 1 to 65535, or 0 for any.")
+            }
+            return number
+        }
+        guard (0...65_535).contains(option) else {
+            throw .usage("\(option) is no port.", hint: "A port is a number from 1 to 65535, or 0 for any.")
+        }
+        return option
+    }
+
+    /// The values of a repeatable option, or of a comma list in the environment.
+    static func list(_ options: [String], _ name: String) -> [String] {
+        guard options.isEmpty else { return options }
+        let parts = (environment(name) ?? "").split(separator: ",")
+        return parts.map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    }
+
+    /// A variable of the environment; an empty one counts as not set.
+    static func environment(_ name: String) -> String? {
+        ProcessInfo.processInfo.environment[name].flatMap { $0.isEmpty ? nil : $0 }
+    }
+}

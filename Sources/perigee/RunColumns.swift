@@ -1,0 +1,51 @@
+import ArgumentParser
+import Foundation
+import PerigeeJournal
+
+/// How commands show runs.
+enum RunColumns {
+    static let all = [
+        Column("RUN", field: "id"), Column("WORKFLOW", field: "workflow"),
+        Column("VERSION") { "v\($0["version"].text)" },
+        Column("STATUS", field: "status"), Column("WAITING FOR", field: "waiting_for"),
+        Column("STARTED", field: "created_at"),
+    ]
+
+    /// A run for people, one fact per line.
+    static func lines(_ run: JSON) -> [(name: String, value: String)] {
+        let status = [run["status"].text, run["status_text"].text].filter { !$0.isEmpty }.joined(
+            separator: " · ")
+        var lines = [
+            ("run", run["id"].text), ("workflow", "\(run["workflow"].text) v\(run["version"].text)"),
+            ("status", status),
+        ]
+        for wait in run["waits"]?.array ?? [] { lines.append(("waits for", waitText(wait))) }
+        lines += [
+            ("key", run["key"].text), ("started", moment(run["created_at"])),
+            ("ended", moment(run["ended_at"])),
+            ("input", run["input"].text), ("output", run["output"].text),
+        ]
+        if let error = run["error"], error != .null {
+            let code = error["code"]?.string.map { " [\($0)]" } ?? ""
+            lines.append(("error", (error["message"]?.string ?? error.text) + code))
+            lines.append(("next", error["hint"].text))
+        }
+        return lines.map { (name: $0.0, value: $0.1) }
+    }
+
+    private static func waitText(_ wait: JSON) -> String {
+        let due = wait["due_at"]?.string.map { ", due \($0)" } ?? ""
+        switch wait["type"].text {
+        case "approval": return "\(wait["label"].text) (approval \(wait["approval"].text)\(due))"
+        case "event": return "\(wait["label"].text) (event \(wait["event"].text)\(due))"
+        default: return "\(wait["label"].text)\(due)"
+        }
+    }
+
+    /// `2026-05-01T10:00:00.000Z (3m ago)`
+    static func moment(_ field: JSON?) -> String {
+        guard let text = field?.string, let time = Timestamp(rfc3339: text) else { return "" }
+        let now = Int64(Date().timeIntervalSince1970 * 1000)
+        return "\(text) (\(spanText(milliseconds: now - time.milliseconds)) ago)"
+    }
+}

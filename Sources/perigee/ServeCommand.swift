@@ -1,0 +1,110 @@
+import ArgumentParser
+import Logging
+import Perigee
+import PerigeeHTTP
+import PerigeeJournal
+
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Run workflows: the service.",
+        discussion: """
+            Examples:
+              perigee serve
+              perigee serve --scripts flows --data /var/lib/perigee/perigee.db --port 8080
+              PERIGEE_TOKENS=s3cret perigee serve --host 0.0.0.0 --public-url https://flows.acme.example
+
+            Secrets and settings of scripts come from PERIGEE_SECRET_NAME and PERIGEE_CONFIG_NAME.
+            SIGTERM and Ctrl-C end it in order: steps under way are finished, waiting runs go on at the next start.
+            For tests: PERIGEE_FAULT=kill-before-commit:K or kill-after-commit:K kills the process at its K-th
+            transaction, PERIGEE_ALWAYS_EVICT=1 replays a run at every wait.
+            """)
+
+    @Option(help: "The scripts folder. (default: $PERIGEE_SCRIPTS or scripts)")
+    var scripts: String?
+
+    @Option(help: "The database file, created if there is none. (default: $PERIGEE_DATA or perigee.db)")
+    var data: String?
+
+    @Option(help: "The port to listen on, 0 for any. (default: $PERIGEE_PORT or 7420)")
+    var port: Int?
+
+    @Option(help: "The address to listen on. (default: $PERIGEE_HOST or 127.0.0.1)")
+    var host: String?
+
+    @Option(help: "A token that lets callers in; repeatable. (default: $PERIGEE_TOKENS, separated by commas)")
+    var token: [String] = []
+
+    @Option(
+        help:
+            "HOST[:PORT] that workflows may call though it is private or this machine; repeatable. (default: $PERIGEE_ALLOW_HOSTS)"
+    )
+    var allowHost: [String] = []
+
+    @Option(
+        name: .customLong("public-url"),
+        help: "The base of links to pages. (default: $PERIGEE_PUBLIC_URL or http://localhost:PORT)")
+    var publicURL: String?
+
+    func run() async throws {
+        LoggingSystem.bootstrap(StreamLogHandler.standardError)
+        let port = try Configuration.port(port)
+        let data = Configuration.data(data)
+        let address = Configuration.host(host)
+        var options = HostOptions()
+        options.publicURL = base(
+            publicURL ?? Configuration.environment("PERIGEE_PUBLIC_URL") ?? "http://localhost:\(port)")
+        if Configuration.environment("PERIGEE_ALWAYS_EVICT") == "1" { options.residentRuns = 0 }
+        let hosts = try Configuration.list(allowHost, "PERIGEE_ALLOW_HOSTS").map {
+            try AllowedHost(parsing: $0)
+        }
+        let logger = Logger(label: "perigee")
+        let process = HostProcess(
+            scripts: Configuration.scripts(scripts), data: data, address: address, port: port,
+            tokens: Configuration.list(token, "PERIGEE_TOKENS"), options: options, logger: logger,
+            graceSeconds: 30)
+        let transport = AsyncHTTPTransport(egress: EgressPolicy(allowedHosts: hosts))
+        try await closing(transport) {
+            try await process.run(transport: transport) { ready in
+                let workflows = ready.host.workflows.count { $0.version != nil && !$0.isDeleted }
+                logger.info(
+                    "Perigee \(perigeeVersion) on http://\(address):\(ready.port) · \(counted(workflows, "workflow")) · data \(data)"
+                )
+                for await activity in ready.activity { log(activity, to: logger) }
+            }
+        }
+    }
+
+    private func base(_ url: String) -> String {
+        url.hasSuffix("/") ? String(url.dropLast()) : url
+    }
+
+    /// Logs what operators want to know: what became of the scripts, and runs that need somebody.
+    private func log(_ activity: HostActivity, to logger: Logger) {
+        switch activity {
+        case .scriptLoaded(let workflow, let version, _, _, _):
+            logger.info("workflow \(workflow) v\(version) loaded")
+        case .scriptRefused(let problem, let running):
+            let status = running.map { " not loaded, v\($0) keeps running" } ?? " not loaded"
+            logger.error(
+                "\(problem.lines(style: Style(isOn: false), status: status).joined(separator: "\n"))")
+        case .scriptDeleted(let workflow):
+            logger.notice("workflow \(workflow) deleted; runs in flight go on, new ones do not start")
+        case .scriptChecked(let workflow, let version, let moved, let stayed):
+            logger.info("workflow \(workflow) v\(version): \(moved) in flight moved, \(stayed.count) stayed")
+        case .recovered(let runs): logger.info("\(counted(runs, "run")) in flight taken up")
+        case .runEnded(let run, let workflow, .attention, _, let message):
+            logger.warning(
+                "run \(run) of \(workflow) needs attention: \((message ?? "no reason was given").oneLine)")
+        default: break
+        }
+    }
+}
+
+/// Runs a body and closes the transport after it, whatever came of it.
+func closing(_ transport: AsyncHTTPTransport, _ body: () async throws -> Void) async throws {
+    do { try await body() } catch {
+        try? await transport.shutdown()
+        throw error
+    }
+    try await transport.shutdown()
+}

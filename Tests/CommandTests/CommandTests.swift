@@ -1,0 +1,193 @@
+import Foundation
+import PerigeeJournal
+import Testing
+
+@Suite(.serialized, .timeLimit(.minutes(5)))
+struct CommandTests {
+    @Test func `version prints the version`() throws {
+        let said = try Workplace(scripts: [:]).run("version")
+        #expect(said.status == 0)
+        #expect(said.output == "perigee 0.1.0\n")
+    }
+
+    @Test func `a command that there is not is a usage error with the one that was meant`() throws {
+        let said = try Workplace(scripts: [:]).run("serv")
+        #expect(said.status == 2)
+        #expect(said.errors.contains("Did you mean `perigee serve`?"))
+        #expect(said.output.isEmpty)
+    }
+
+    @Test func `an unknown option is a usage error`() throws {
+        let said = try Workplace(scripts: [:]).run("serve", "--prot", "1")
+        #expect(said.status == 2)
+        #expect(said.errors.contains("--port"))
+    }
+
+    // MARK: check
+
+    @Test func `check shows the line of a broken script with a caret and fails`() throws {
+        let broken =
+            "return workflow {\n  run = function(input)\n    htpp.post(\"Tell sales\", {})\n  end,\n}\n"
+        let place = try Workplace(scripts: ["broken.lua": broken, "hello.lua": helloScript])
+        let said = try place.run("check")
+        #expect(said.status == 1)
+        #expect(said.output.contains("broken.lua:3"))
+        #expect(said.output.contains("3 |     htpp.post(\"Tell sales\", {})"))
+        #expect(said.output.contains("|     ^^^^ "))
+        #expect(said.output.contains("✓ hello"))
+        #expect(said.errors == "2 scripts, 1 error\n")
+    }
+
+    @Test func `check writes one line per error for editors`() throws {
+        let place = try Workplace(scripts: ["broken.lua": "return workflow {\n  nam = 1,\n}\n"])
+        let said = try place.run("check", "-o", "unix")
+        #expect(said.status == 1)
+        let lines = said.output.split(separator: "\n")
+        #expect(lines.count == 1)
+        #expect(
+            try lines.first?.firstMatch(of: /^scripts\/broken\.lua:[0-9]+:[0-9]+: error: .+ \[PG1[0-9]{3}\]$/)
+                != nil)
+    }
+
+    @Test func `check of good scripts succeeds`() throws {
+        let said = try Workplace(scripts: ["hello.lua": helloScript]).run("check", "-o", "json")
+        #expect(said.status == 0)
+        let items = try JSON(parsing: said.output.utf8)["items"]?.array
+        #expect(items?.first?["workflow"] == "hello")
+        #expect(items?.first?["error"] == .null)
+    }
+
+    @Test func `check of no folder says so`() throws {
+        let said = try Workplace(scripts: [:]).run("check", "flows")
+        #expect(said.status == 1)
+        #expect(said.errors.contains("There is no scripts folder flows."))
+        #expect(said.errors.contains("[PG1017]"))
+    }
+
+    // MARK: serve
+
+    @Test func `serve refuses a port that is in use`() throws {
+        let place = try Workplace(scripts: ["hello.lua": helloScript])
+        try place.serve()
+        let second = try place.run("serve", "--port", String(place.port), "--data", "other.db")
+        #expect(second.status == 1)
+        #expect(second.errors.contains("Port \(place.port) on 127.0.0.1 is in use"))
+        #expect(second.errors.contains("[PG4030]"))
+    }
+
+    @Test func `serve refuses a database that is in use`() throws {
+        let place = try Workplace(scripts: ["hello.lua": helloScript])
+        try place.serve()
+        let second = try place.run("serve", "--port", "0")
+        #expect(second.status == 1)
+        #expect(second.errors.contains("perigee.db is in use"))
+        #expect(second.errors.contains("[PG3011]"))
+    }
+
+    @Test func `serve refuses an open address without tokens`() throws {
+        let said = try Workplace(scripts: ["hello.lua": helloScript]).run(
+            "serve", "--host", "0.0.0.0", "--port", "0")
+        #expect(said.status == 1)
+        #expect(said.errors.contains("0.0.0.0"))
+        #expect(said.errors.contains("[PG4031]"))
+    }
+
+    @Test func `serve without its scripts folder says so`() throws {
+        let said = try Workplace(scripts: [:]).run("serve", "--scripts", "flows", "--port", "0")
+        #expect(said.status == 1)
+        #expect(said.errors.contains("There is no scripts folder flows."))
+    }
+
+    @Test func `a server with tokens turns strangers away and lets its friends in`() throws {
+        let place = try Workplace(scripts: ["hello.lua": helloScript])
+        try place.serve(environment: ["PERIGEE_TOKENS": "first,second"])
+        let stranger = try place.run("runs", "list")
+        #expect(stranger.status == 4)
+        #expect(stranger.errors.contains("[PG4046]"))
+        #expect(try place.run("runs", "list", "--token", "second").status == 0)
+    }
+
+    // MARK: Talking to a server
+
+    @Test func `a run that there is not is not found`() throws {
+        let place = try Workplace(scripts: ["hello.lua": helloScript])
+        try place.serve()
+        for id in ["run_01J9ZK", "run_01J9ZKAAAAAAAAAAAAAAAAAAAA", "nope", "@last"] {
+            let said = try place.run("runs", "show", id)
+            #expect(said.status == 3, "for \(id)")
+            #expect(said.output.isEmpty)
+        }
+    }
+
+    @Test func `a server that is not there is unreachable`() throws {
+        let said = try Workplace(scripts: [:]).run("runs", "list", "--server", "http://127.0.0.1:1")
+        #expect(said.status == 5)
+        #expect(said.errors.contains("`perigee serve`"))
+        #expect(said.errors.contains("nobody listens there"))
+    }
+
+    @Test func `an event starts a run, which waits, survives a kill, is approved and completes`() throws {
+        let place = try Workplace(scripts: ["hello.lua": helloScript])
+        try place.serve()
+        let sent = try place.run("send", "demo.requested", "--data", "id=42", "--id", "e1", "-o", "json")
+        #expect(sent.status == 0)
+        let run = try #require(try JSON(parsing: sent.output.utf8)["runs"]?.array?.first?.string)
+        let again = try place.run("send", "demo.requested", "--data", "id=42", "--id", "e1", "-o", "json")
+        #expect(try JSON(parsing: again.output.utf8)["duplicate"] == true)
+
+        let approval = try untilThere { try place.run("approvals", "list") }
+        #expect(approval.contains("Manager approval"))
+        place.killServer()
+        try place.serve()
+
+        let approved = try place.run("approvals", "approve", "@last", "--comment", "ok", "--by", "ana")
+        #expect(approved.status == 0, "\(approved.errors)")
+        let second = try place.run(
+            "approval", "reject", String(approval.prefix { $0 != "\t" }), "--by", "bob")
+        #expect(second.status == 6)
+        #expect(second.errors.contains("[PG4011]"))
+
+        _ = try untilThere { try place.run("runs", "list", "-q", "status:completed") }
+        let shown = try place.run("runs", "show", run, "-o", "json")
+        let result = try JSON(parsing: shown.output.utf8)
+        #expect(result["status"] == "completed")
+        #expect(result["output"] == ["outcome": "approve"])
+        #expect(try place.run("runs", "history", "@last").output.contains("Manager approval"))
+        #expect(place.stopServer() == 0)
+    }
+
+    @Test func `a run that is waited for tells by its exit code how it went`() throws {
+        let quick = "return workflow { run = function(i) if i.fail then flow.fail('no') end return i end }"
+        let place = try Workplace(scripts: ["quick.lua": quick, "hello.lua": helloScript])
+        try place.serve()
+        let good = try place.run("run", "quick", "--input", "n:=7", "word=seven", "--wait", "-o", "json")
+        #expect(good.status == 0, "\(good.errors)")
+        #expect(try JSON(parsing: good.output.utf8)["output"] == ["n": 7, "word": "seven"])
+        #expect(try place.run("run", "quick", "--input", "fail:=true", "--wait").status == 1)
+        let waiting = try place.run("run", "hello", "--input", "{\"id\": \"1\"}", "--wait=1s", "-o", "plain")
+        #expect(waiting.status == 7)
+        #expect(waiting.output.contains("\twaiting\t"))
+        #expect(try place.run("runs", "cancel", "@last").status == 0)
+    }
+
+    @Test func `a wrong input names every fault`() throws {
+        let place = try Workplace(scripts: ["hello.lua": helloScript])
+        try place.serve()
+        let said = try place.run("run", "hello", "--input", "id:=7", "od=1")
+        #expect(said.status == 1)
+        #expect(said.errors.contains("/id: "))
+        #expect(said.errors.contains("[PG4022]"))
+        let unknown = try place.run("run", "helo")
+        #expect(unknown.status == 3)
+        #expect(unknown.errors.contains("\"hello\""))
+    }
+
+    /// Asks until the answer has something in it.
+    private func untilThere(_ ask: () throws -> Command.Outcome) throws -> String {
+        while true {
+            let said = try ask()
+            try #require(said.status == 0, "\(said.errors)")
+            if !said.output.isEmpty { return said.output }
+        }
+    }
+}

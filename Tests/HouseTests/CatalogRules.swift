@@ -1,0 +1,91 @@
+import Foundation
+import Testing
+
+/// Things that must fit together across files.
+@Suite("House rules on what belongs together")
+struct CatalogRules {
+    /// Codes that are made in more than one file, and their one meaning: the Lua half and the Swift half of a check,
+    /// or a failure that several parts can meet.
+    private static let shared: [String: String] = [
+        "PG1002": "a name of stock Lua that workflow scripts do not have",
+        "PG1004": "something is assigned that is no local variable",
+        "PG1009": "a text of the scripts folder is not Lua",
+        "PG1011": "an argument of a verb is missing, of the wrong kind or out of its bounds",
+        "PG1013": "a text is no duration, no time or no time zone",
+        "PG1014": "a declaration of a workflow can't be understood",
+        "PG1017": "there is no scripts folder",
+        "PG1020": "a value is not plain data, or a text not JSON",
+        "PG1030": "a script computes for too long",
+        "PG1031": "a script needs too much memory",
+        "PG2002": "a call did not reach its host, or was broken off",
+        "PG2003": "a call was not answered in time",
+        "PG2005": "a reply is too large",
+        "PG2006": "a call's URL or options can't be used",
+        "PG2030": "a secret is not set in this deployment",
+        "PG4000": "the server met an error that it has no answer for",
+        "PG4003": "the host is about to end",
+        "PG4004": "there is no such workflow",
+        "PG4005": "there is no such run",
+        "PG4006": "there is no such approval",
+        "PG4020": "a request is not valid",
+        "PG4041": "a path does not take the method",
+        "PG4042": "a body is too large",
+    ]
+
+    @Test("An error code has one meaning: one file makes it")
+    func codes() throws {
+        let literal = try Regex("\"(PG[0-9]{4})\"", as: (Substring, Substring).self)
+        var homes: [String: Set<String>] = [:]
+        for file in SourceTree.files(under: "Sources", "stdlib") {
+            for line in file.lines where line.contains("\"PG") {
+                for match in line.matches(of: literal) {
+                    homes[String(match.output.1), default: []].insert(file.path)
+                }
+            }
+        }
+        let found = homes.filter { code, files in files.count > 1 && CatalogRules.shared[code] == nil }
+        expectNone(
+            found.map { "\($0.key) in \($0.value.sorted().joined(separator: ", "))" },
+            "Give the second meaning a code of its own; if it is the same one, add it to `shared` in CatalogRules."
+        )
+        let stale = CatalogRules.shared.keys.filter { homes[$0, default: []].count < 2 }
+        expectNone(stale, "One file makes it now: take it out of `shared` in CatalogRules.")
+    }
+
+    @Test("Every example script is run by a test")
+    func examples() {
+        let tests = SourceTree.files(under: "Tests/ScriptTests", "Tests/EngineTests").flatMap(\.lines)
+        let scripts = SourceTree.files(under: "scripts").map(\.path).filter {
+            $0.split(separator: "/").count == 2
+        }
+        #expect(!scripts.isEmpty)
+        let found = scripts.filter { path in
+            let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
+            return !tests.contains { $0.contains(name) }
+        }
+        expectNone(found, "Add a test to Tests/ScriptTests that runs it to its result.")
+    }
+
+    @Test("Nothing that is generated is in git")
+    func generated() throws {
+        guard FileManager.default.fileExists(atPath: SourceTree.root.appendingPathComponent(".git").path)
+        else { return }
+        let process = Process()
+        let output = Pipe()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["git", "-c", "safe.directory=*", "-C", SourceTree.root.path, "ls-files"]
+        process.standardOutput = output
+        try process.run()
+        let listing = try output.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0, "git ls-files failed")
+        let found = String(decoding: listing, as: UTF8.self).split(separator: "\n").map(String.init).filter {
+            path in
+            let parts = path.split(separator: "/")
+            return parts.contains { $0.hasPrefix(".build") || $0 == ".swiftpm" || $0 == ".perigee" }
+                || ["Package.resolved", ".DS_Store"].contains(parts.last) || path.hasSuffix(".db")
+                || path.hasSuffix(".o")
+        }
+        expectNone(found, "git rm --cached it, and add it to .gitignore.")
+    }
+}

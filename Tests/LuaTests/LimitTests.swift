@@ -1,0 +1,175 @@
+import PerigeeLua
+import Testing
+
+struct LimitTests {
+    private static func quick() -> LuaLimits {
+        var limits = LuaLimits()
+        limits.cpuMilliseconds = 60
+        limits.sliceMilliseconds = 5
+        limits.memoryBytes = 8 << 20
+        return limits
+    }
+
+    @Test(arguments: [
+        ("a loop", "while true do end"),
+        ("a loop of calls", "local function f() end while true do f() end"),
+        ("a tail call", "local function f() return f() end f()"),
+        ("goto", "::top:: goto top"),
+        ("pcall around a loop", "while true do pcall(function() while true do end end) end"),
+        ("pcall in pcall", "local function f() pcall(f) while true do end end while true do pcall(f) end"),
+        ("xpcall whose handler loops", "while true do xpcall(error, function() while true do end end) end"),
+        ("a coroutine", "coroutine.wrap(function() while true do end end)()"),
+        (
+            "a coroutine in a loop",
+            "while true do pcall(coroutine.wrap(function() while true do end end)) end"
+        ),
+        (
+            "nested coroutines",
+            "local w = coroutine.wrap w(function() w(function() w(function() while true do end end)() end)() end)()"
+        ),
+        (
+            "coroutines that hand over",
+            "local co = coroutine.wrap(function() while true do coroutine.yield() end end) while true do co() end"
+        ),
+        ("ever new coroutines", "while true do coroutine.wrap(function() end)() end"),
+        ("a sort comparator", "table.sort({ 1, 2, 3 }, function() while true do end end)"),
+        (
+            "a sort comparator with pcall",
+            "table.sort({ 1, 2, 3 }, function() while true do pcall(function() while true do end end) end end)"
+        ),
+        (
+            "a coroutine in a sort comparator",
+            "table.sort({ 1, 2, 3 }, function() coroutine.wrap(function() while true do end end)() end)"
+        ),
+        (
+            "a sort comparator in a coroutine",
+            "while true do pcall(coroutine.wrap(function() table.sort({ 1, 2, 3 }, function() while true do end end) end)) end"
+        ),
+        (
+            "a gsub callback",
+            "while true do pcall(string.gsub, 'abc', '.', function() while true do end end) end"
+        ),
+        ("a load reader", "load(function() while true do end end)"),
+        ("__index", "local t = setmetatable({}, { __index = function() while true do end end }) return t.x"),
+        ("__close", "local c <close> = setmetatable({}, { __close = function() while true do end end })"),
+        (
+            "__close while an error passes",
+            "while true do pcall(function() local c <close> = setmetatable({}, { __close = function() while true do end end }) error 'e' end) end"
+        ),
+        (
+            "__close of a closed coroutine",
+            """
+            local co = coroutine.create(function()
+              local c <close> = setmetatable({}, { __close = function() while true do end end }) coroutine.yield()
+            end)
+            coroutine.resume(co) coroutine.close(co)
+            """
+        ),
+        (
+            "__close of a wrapped coroutine that fails",
+            "pcall(coroutine.wrap(function() local c <close> = setmetatable({}, { __close = function() while true do end end }) error 'e' end))"
+        ),
+        ("an iterator", "for _ in function() return 1 end do end"),
+        ("calls of the host", "while true do echo(1) end"),
+        ("failing calls of the host", "while true do pcall(refuse) end"),
+        ("errors", "while true do pcall(error, 'x') end"),
+    ])
+    func `an endless program is ended by its CPU limit`(what: String, body: String) throws {
+        #expect(try run(body, limits: LimitTests.quick()).limit().kind == .cpu)
+    }
+
+    @Test(arguments: [
+        ("a growing list", "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end"),
+        (
+            "a growing list in pcall",
+            "while true do pcall(function() local t = {} for i = 1, 1e9 do t[i] = { i } end end) end"
+        ),
+        ("doubling text", "local s = 'x' while true do s = s .. s end"),
+        ("doubling text in pcall", "local s = 'x' while true do pcall(function() s = s .. s end) end"),
+        ("recursion", "local function f() return f() + 1 end f()"),
+        ("one large text", "return #string.rep('x', 1 << 30)"),
+        ("one large text in pcall", "while true do pcall(string.rep, 'x', 1 << 30) end"),
+        ("a text larger than what is left", "local s = ('x'):rep(5 << 20) return #(s .. ('y'):rep(5 << 20))"),
+        (
+            "table.concat",
+            "local t = {} for i = 1, 100 do t[i] = ('x'):rep(1 << 16) end local u = {} for i = 1, 1000 do u[i] = t[i % 100 + 1] end table.concat(u)"
+        ),
+        ("gsub", "return #(('x'):rep(1 << 16):gsub('x', ('y'):rep(1 << 10)))"),
+        (
+            "coroutines",
+            "local t = {} while true do local co = coroutine.create(function() coroutine.yield() end) coroutine.resume(co) t[#t + 1] = co end"
+        ),
+        (
+            "a coroutine in pcall",
+            "while true do pcall(coroutine.wrap(function() local s = 'x' while true do s = s .. s end end)) end"
+        ),
+        (
+            "a sort comparator in pcall",
+            "while true do pcall(table.sort, { 1, 2, 3 }, function() local s = 'x' while true do s = s .. s end end) end"
+        ),
+    ])
+    func `a program without end of memory is ended by that limit`(what: String, body: String) throws {
+        var limits = LimitTests.quick()
+        limits.cpuMilliseconds = 20_000
+        #expect(try run(body, limits: limits).limit().kind == .memory)
+    }
+
+    @Test func `an ended program runs nothing more, not even what would catch it`() throws {
+        let runner = try ScriptRunner(
+            """
+            local c <close> = setmetatable({}, { __close = function() echo('closed') end })
+            table.sort({ 1, 2, 3 }, function()
+              xpcall(function() while true do end end, echo)
+              echo('after')
+            end)
+            echo('end')
+            """, limits: LimitTests.quick())
+        #expect(try runner.finish().limit().kind == .cpu)
+        #expect(runner.host.calls.isEmpty)
+        #expect(try runner.advance().limit().kind == .cpu)
+    }
+
+    @Test(arguments: [
+        ("local a\n\nwhile true do end", 3), ("local s = 'x'\nwhile true do s = s .. s end", 2),
+        ("\ncoroutine.wrap(function()\n while true do end end)()", 3), ("\n\nreturn #('x'):rep(1 << 30)", 3),
+    ])
+    func `a limit says where the script was`(body: String, line: Int) throws {
+        let limit = try run(body, limits: LimitTests.quick()).limit()
+        #expect(limit.script == "test.lua" && limit.line == line)
+    }
+
+    @Test func `garbage does not count`() throws {
+        let body = "local s for i = 1, 2000 do s = ('x'):rep(100000) .. i end return #s"
+        var limits = LimitTests.quick()
+        limits.cpuMilliseconds = 20_000
+        #expect(try run(body, limits: limits).result() == "100004")
+    }
+
+    @Test func `the memory in use is known and stays within the limit`() throws {
+        let limits = LimitTests.quick()
+        let runner = try ScriptRunner("local t = {} while true do t[#t + 1] = { #t } end", limits: limits)
+        let before = runner.state.memoryBytes
+        #expect(before > 0)
+        #expect(try runner.finish().limit().kind == .memory)
+        #expect(runner.state.memoryBytes > before && runner.state.memoryBytes <= limits.memoryBytes)
+    }
+
+    @Test func `a limit too small for the libraries is an error of its own`() {
+        var limits = LuaLimits()
+        limits.memoryBytes = 8 << 10
+        let failure = #expect(throws: LuaFailure.self) {
+            try LuaState(limits: limits, functions: [], host: ScriptedHost())
+        }
+        #expect(failure?.message == "the memory limit is too small for a Lua state")
+    }
+
+    @Test func `the CPU time counts from one wait to the next`() throws {
+        var limits = LimitTests.quick()
+        limits.cpuMilliseconds = 200
+        // Four parts, each well within the limit, and together beyond it.
+        let part = "for i = 1, 20 do local t = {} for j = 1, 10000 do t[j] = j end end"
+        let runner = try ScriptRunner(
+            "local n = 0 for k = 1, 40 do \(part) n = n + await() end return n", limits: limits)
+        #expect(try runner.finish { _ in .value(Array("1".utf8)) }.result() == "40")
+    }
+}
