@@ -1,7 +1,9 @@
 public import PerigeeJournal
 import Synchronization
 
-/// What happens in a host, for pages and terminals. It is not durable, and a slow reader may miss some of it.
+/// What happens in a host, for pages and terminals.
+///
+/// It is not durable, and a slow reader may miss some of it.
 public enum HostActivity: Sendable {
     /// Anything about a run changed.
     case runChanged(id: String)

@@ -114,7 +114,9 @@ extension WorkflowHost {
         return approval
     }
 
-    /// Decides an approval. The first decision counts.
+    /// Decides an approval.
+    ///
+    /// The first decision counts.
     ///
     /// - Parameters:
     ///   - outcome: one of its choices; capitals do not matter.

@@ -1,4 +1,6 @@
-/// What a host tells the journal of one run that it owns. All of it becomes durable together, or nothing.
+/// What a host tells the journal of one run that it owns.
+///
+/// All of it becomes durable together, or nothing.
 public struct Commit: Hashable, Sendable {
     /// What the run does after this commit.
     public enum Next: Hashable, Sendable {
@@ -32,8 +34,10 @@ public struct Commit: Hashable, Sendable {
     public var entries: [Entry]
     /// Waits that begin.
     public var opens: [Wait]
-    /// Waits that these entries take over, by id, answered or not. They are gone before the new ones open; an
-    /// approval that nobody has decided is `cancelled`. Ids that are none of this run's waits mean nothing.
+    /// Waits that these entries take over, by id, answered or not.
+    ///
+    /// They are gone before the new ones open; an approval that nobody has decided is `cancelled`. Ids that
+    /// are none of this run's waits mean nothing.
     public var closes: [String]
     /// Events that the run emitted, each with the runs it starts.
     public var emits: [Submission]

@@ -72,7 +72,9 @@ public struct NewRun: Hashable, Sendable {
 /// What one caller hands in: an event with the runs it starts, or a run by itself.
 public struct Submission: Hashable, Sendable {
     public var namespace: String
-    /// The event. It is recorded, and answers the waits that match it.
+    /// The event.
+    ///
+    /// It is recorded, and answers the waits that match it.
     public var event: EventRecord?
     public var starts: [NewRun]
     /// The caller's `Idempotency-Key` (IETF draft-ietf-httpapi-idempotency-key-header), which stands for

@@ -72,7 +72,9 @@ public struct EventMatchError: Error, Hashable, Sendable, CustomStringConvertibl
 
 extension EventMatch {
     /// One equality of these conditions that an index can look up, `field=value` with the value as JSON;
-    /// empty if there is none. An event can only match if its ``indexKeys(of:)`` contain this key.
+    /// empty if there is none.
+    ///
+    /// An event can only match if its ``indexKeys(of:)`` contain this key.
     public var indexKey: String {
         for (field, condition) in conditions.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
         ) {

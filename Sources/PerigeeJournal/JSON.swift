@@ -1,4 +1,6 @@
-/// Bytes of one JSON text (RFC 8259) in UTF-8. What a journal stores is in this form and is never re-encoded.
+/// Bytes of one JSON text (RFC 8259) in UTF-8.
+///
+/// What a journal stores is in this form and is never re-encoded.
 public typealias Payload = [UInt8]
 
 /// A JSON value, for the places where the host has to look inside one.
@@ -58,7 +60,7 @@ extension JSON {
         if case .object(let fields) = self { fields } else { nil }
     }
 
-    /// What people call this kind of value: `text`, `a number`, `a list` …
+    /// What people call this kind of value: `text`, `a number`, `a list` and so on.
     public var kindName: String {
         switch self {
         case .null: "null"

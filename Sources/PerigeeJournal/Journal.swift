@@ -34,7 +34,9 @@ public protocol Journal: Sendable {
     func claim(host: String, namespace: String, now: Timestamp, limit: Int, only: Int64?) async throws
         -> Claim
 
-    /// Records what happened in runs that the host owns. Each member stands for itself.
+    /// Records what happened in runs that the host owns.
+    ///
+    /// Each member stands for itself.
     ///
     /// A member is refused with ``JournalError/fenced(run:)`` when its epoch is not the run's present one or the run
     /// is no longer owned, and with ``JournalError/wrongSequence(run:expected:got:)`` when entries would leave a gap
@@ -46,7 +48,9 @@ public protocol Journal: Sendable {
     /// A request to cancel that its host did not act on takes effect when the host lets go of the run.
     func commit(_ commits: [Commit]) async throws -> [Result<CommitReceipt, JournalError>]
 
-    /// Accepts events and runs. All members of one call become durable together; each is answered by itself.
+    /// Accepts events and runs.
+    ///
+    /// All members of one call become durable together; each is answered by itself.
     ///
     /// An event whose namespace, source and source id are known already does nothing and gives the earlier receipt.
     /// So does an idempotency key with the same digest (which is looked at first); with another digest it is refused with
@@ -70,7 +74,9 @@ public protocol Journal: Sendable {
     /// - Returns: `nil` if there is no such run.
     func cancel(run: String, error: Payload, now: Timestamp) async throws -> Cancellation?
 
-    /// Keeps a version of a workflow. The same texts as in the newest version are that version.
+    /// Keeps a version of a workflow.
+    ///
+    /// The same texts as in the newest version are that version.
     ///
     /// - Parameters:
     ///   - bundle: the hash of the texts.

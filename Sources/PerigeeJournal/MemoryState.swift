@@ -106,7 +106,9 @@ extension MemoryState {
         setWake(number, nil)
     }
 
-    /// Frees a run whose host is gone. A request to cancel it takes effect, as nobody works on it now.
+    /// Frees a run whose host is gone.
+    ///
+    /// A request to cancel it takes effect, as nobody works on it now.
     mutating func free(_ number: Int64, now: Timestamp) {
         if let error = self[number].cancelError {
             end(number, .cancelled, output: nil, error: error, at: now)

@@ -1,4 +1,6 @@
-/// Which runs to list. Every set field narrows the list.
+/// Which runs to list.
+///
+/// Every set field narrows the list.
 public struct RunQuery: Hashable, Sendable {
     public var namespace: String
     /// Any of these; empty for all.

@@ -34,14 +34,16 @@ public enum RunStatus: String, CaseIterable, Sendable {
     }
 }
 
-/// Where a step stands in its run: the branch, the label that the author gave it, and which use of that label in
-/// that branch it is. A step keeps its address when lines are added or moved around it.
+/// Where a step stands in its run: the branch, the label that the author gave it, and which use of that label
+/// in that branch it is.
+///
+/// A step keeps its address when lines are added or moved around it.
 public struct StepAddress: Hashable, Sendable {
     /// The branch, as a path from the run's main line, which is empty: `Kick everything off/invoice`.
     public var path: String
     /// The label that the author wrote.
     public var label: String
-    /// 1 for the first step of this label in this branch, 2 for the second …
+    /// 1 for the first step of this label in this branch, 2 for the second and so on.
     public var occurrence: Int
 
     public init(path: String = "", label: String, occurrence: Int) {
@@ -52,7 +54,7 @@ public struct StepAddress: Hashable, Sendable {
 }
 
 extension StepAddress: CustomStringConvertible {
-    /// `/Kick everything off/invoice/Create invoice#1`
+    /// `/Kick everything off/invoice/Create invoice#1`.
     public var description: String {
         (path.isEmpty ? "/" : "/\(path)/") + "\(label)#\(occurrence)"
     }
@@ -61,7 +63,7 @@ extension StepAddress: CustomStringConvertible {
 /// A durable verb as a script called it.
 public struct Step: Hashable, Sendable {
     public var address: StepAddress
-    /// The verb: `http.post`, `sleep`, `ask.approval`, `emit` …
+    /// The verb: `http.post`, `sleep`, `ask.approval`, `emit` and so on.
     public var verb: String
     /// What the script gave to the verb, as a JSON object.
     public var arguments: Payload
@@ -86,7 +88,9 @@ public enum Outcome: Hashable, Sendable {
 
 /// One thing that happened in a run and is never changed afterwards.
 public enum Fact: Hashable, Sendable {
-    /// A step ended. `attempts` counts from 1; `startedAt` is when its first attempt began.
+    /// A step ended.
+    ///
+    /// `attempts` counts from 1; `startedAt` is when its first attempt began.
     case stepCompleted(Step, Outcome, attempts: Int, startedAt: Timestamp)
     /// The run began to wait at a step.
     case waitOpened(Step, wait: String)
@@ -114,8 +118,10 @@ public struct Annotation: Hashable, Sendable {
         case log, note, attempt
     }
 
-    /// The script's how-manieth annotation this is, from 1. A run that is replayed makes the same ones again, and
-    /// the journal keeps the first of each ordinal. `nil` where the host itself says something: always kept.
+    /// The script's how-manieth annotation this is, from 1.
+    ///
+    /// A run that is replayed makes the same ones again, and the journal keeps the first of each ordinal.
+    /// `nil` where the host itself says something: always kept.
     public var ordinal: Int?
     public var at: Timestamp
     public var kind: Kind

@@ -1,4 +1,6 @@
-/// Something that a run waits for. The first answer counts: an event, a decision, or its time running out.
+/// Something that a run waits for.
+///
+/// The first answer counts: an event, a decision, or its time running out.
 public struct Wait: Hashable, Sendable {
     public enum Kind: Hashable, Sendable {
         /// Nothing but its time.

@@ -71,6 +71,8 @@ public enum LuaStep: Sendable {
     case returned(Bytes?)
     /// An error that nothing caught.
     case failed(LuaFailure)
-    /// A limit ended it, whatever the script did about that. The state can only be dropped.
+    /// A limit ended it, whatever the script did about that.
+    ///
+    /// The state can only be dropped.
     case ended(LuaLimit)
 }

@@ -14,8 +14,10 @@ enum Schema {
     }
 
     /// What changes with every commit stands in `runs`; what never changes and may be long stands in
-    /// `run_inputs`, so that a commit does not write it again. `wake_at` is set only while nobody owns the
-    /// run, and a run is owned exactly while its status is `running`.
+    /// `run_inputs`, so that a commit does not write it again.
+    ///
+    /// `wake_at` is set only while nobody owns the run, and a run is owned exactly while its status is
+    /// `running`.
     private static let runs = [
         """
         CREATE TABLE runs (
@@ -60,7 +62,9 @@ enum Schema {
         "INSERT INTO probe VALUES (0)",
     ]
 
-    /// `runs` is a JSON array of run ids. The order of `number` is the order in which waits look back.
+    /// `runs` is a JSON array of run ids.
+    ///
+    /// The order of `number` is the order in which waits look back.
     private static let events = [
         """
         CREATE TABLE events (
@@ -83,8 +87,10 @@ enum Schema {
         """,
     ]
 
-    /// A wait's row is gone when the run has taken its answer; an approval's row stays. The order of `number`
-    /// is the order in which waits were opened. kind: 1 a timer, 2 an event, 3 an approval.
+    /// A wait's row is gone when the run has taken its answer; an approval's row stays.
+    ///
+    /// The order of `number` is the order in which waits were opened. kind: 1 a timer, 2 an event, 3 an
+    /// approval.
     private static let waits = [
         """
         CREATE TABLE waits (

@@ -20,7 +20,9 @@ extension Store {
         _ = try free("status = 'running' AND owner = ?", [host], now: now)
     }
 
-    /// Frees runs whose host is gone. A request to cancel one takes effect, as nobody works on it now.
+    /// Frees runs whose host is gone.
+    ///
+    /// A request to cancel one takes effect, as nobody works on it now.
     private func free(_ condition: String, _ values: [Value], now: Timestamp) throws -> Int {
         let cancelled = try all(
             "SELECT number, cancel_error FROM runs WHERE \(condition) AND cancel_error IS NOT NULL", values

@@ -74,8 +74,9 @@ enum StoreFile {
         }
     }
 
-    /// Runs after an end that was not orderly. The connection can only read, so that a damaged file stays as
-    /// it is.
+    /// Runs after an end that was not orderly.
+    ///
+    /// The connection can only read, so that a damaged file stays as it is.
     private static func refuseDamaged(_ path: String) throws {
         var configuration = Configuration()
         configuration.readonly = true

@@ -12,7 +12,7 @@ public import PerigeeJournal
 public enum JournalContract {
     /// One promise.
     public struct Check: Sendable, CustomStringConvertible {
-        /// The area that it belongs to: `claim`, `commit`, `fencing` …
+        /// The area that it belongs to: `claim`, `commit`, `fencing` and so on.
         public let area: String
         /// The promise as a sentence.
         public let promise: String

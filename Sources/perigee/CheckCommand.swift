@@ -69,7 +69,7 @@ extension ScriptProblem {
         return ["\(style.red("✗")) \(style.bold(place))\(status)"] + drawn
     }
 
-    /// `scripts/hello.lua:14:3: error: … [PG1001]`
+    /// `scripts/hello.lua:14:3: error: … [PG1001]`.
     fileprivate func unixLine(folder: String) -> String {
         "\(folder)/\(file):\(max(line, 1)):\(max(column, 1)): error: \(message.oneLine) \(hint.oneLine) [\(code)]"
     }

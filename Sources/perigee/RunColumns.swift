@@ -42,7 +42,7 @@ enum RunColumns {
         }
     }
 
-    /// `2026-05-01T10:00:00.000Z (3m ago)`
+    /// `2026-05-01T10:00:00.000Z (3m ago)`.
     static func moment(_ field: JSON?) -> String {
         guard let text = field?.string, let time = Timestamp(rfc3339: text) else { return "" }
         let now = Int64(Date().timeIntervalSince1970 * 1000)

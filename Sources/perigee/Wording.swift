@@ -29,7 +29,7 @@ func triggerText(_ triggers: [JSON]) -> String {
     return words.isEmpty ? "by hand" : words.joined(separator: ", ")
 }
 
-/// `1 run`, `2 runs`
+/// `1 run`, `2 runs`.
 func counted(_ count: Int, _ noun: String) -> String {
     "\(count) \(noun)\(count == 1 ? "" : "s")"
 }

@@ -96,7 +96,7 @@ struct HTTPAttempts: Sendable {
         return max(0, Int64(date.timeIntervalSince1970 * 1000) - now.milliseconds)
     }
 
-    /// `{ status, headers, body, json, attempts }`
+    /// `{ status, headers, body, json, attempts }`.
     static func value(_ reply: HTTPReply, attempts: Int?, withBody: Bool = true) -> JSON {
         var headers: [String: JSON] = [:]
         for header in reply.headers {
@@ -150,7 +150,7 @@ struct HTTPAttempts: Sendable {
 public struct AttemptDetail: Hashable, Sendable {
     /// From 1.
     public var attempt: Int
-    /// `POST quotes.example/quotes → 503`
+    /// `POST quotes.example/quotes → 503`.
     public var summary: String
     /// When the next attempt follows, in milliseconds; `nil` if none does.
     public var retryInMilliseconds: Int64?

@@ -12,7 +12,7 @@ public protocol HTTPTransport: Sendable {
 
 /// One attempt at one HTTP call of a workflow.
 public struct HTTPRequest: Sendable {
-    /// In capitals: `GET`, `POST` …
+    /// In capitals: `GET`, `POST` and so on.
     public var method: String
     /// Absolute, with its query.
     public var url: String

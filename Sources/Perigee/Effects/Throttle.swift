@@ -1,7 +1,9 @@
 import PerigeeJournal
 import Synchronization
 
-/// Keeps calls to one host under a connector's `throttle`: at most so many in any period. It counts in this process.
+/// Keeps calls to one host under a connector's `throttle`: at most so many in any period.
+///
+/// It counts in this process.
 final class Throttle: Sendable {
     private let reserved = Mutex<[String: [Timestamp]]>([:])
 

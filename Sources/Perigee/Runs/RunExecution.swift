@@ -1,7 +1,9 @@
 import PerigeeJournal
 import PerigeeLua
 
-/// A run in memory: its Lua state, and the machine that decides. A shard owns it.
+/// A run in memory: its Lua state, and the machine that decides.
+///
+/// A shard owns it.
 final class RunExecution {
     /// What happened to the script in one slice.
     enum Progress {

@@ -12,8 +12,10 @@ struct StepRequest: Sendable {
     var known: Outcome?
 }
 
-/// Decides what a run does next. It looks at no clock, performs nothing and waits for nothing: an event goes in, an
-/// action comes out, and what is not yet durable is kept as ``Unsaved``.
+/// Decides what a run does next.
+///
+/// It looks at no clock, performs nothing and waits for nothing: an event goes in, an action comes out, and
+/// what is not yet durable is kept as ``Unsaved``.
 struct RunMachine {
     /// What follows a script's request.
     enum Answer: Sendable {
@@ -160,7 +162,9 @@ struct RunMachine {
         }
     }
 
-    /// A step that ends at once. A failure is not recorded: what is missing may be there when the run is tried again.
+    /// A step that ends at once.
+    ///
+    /// A failure is not recorded: what is missing may be there when the run is tried again.
     private mutating func finish(_ step: Step, _ outcome: Outcome, at now: Timestamp) -> Answer {
         if case .success = outcome {
             record(.stepCompleted(step, outcome, attempts: 1, startedAt: now), at: now)

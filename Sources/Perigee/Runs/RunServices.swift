@@ -91,7 +91,9 @@ final class RunServices: Sendable {
     /// How long to wait before a batch that the store could not take is tried again, in milliseconds.
     private static let commitRetryMilliseconds: Int64 = 1000
 
-    /// Commits a batch; while the store can't be written at all, it is tried again: the runs wait, nothing is lost.
+    /// Commits a batch; while the store can't be written at all, it is tried again: the runs wait, nothing is
+    /// lost.
+    ///
     /// Cancelling the task ends the trying, never a commit that is under way.
     func commit(_ batch: [Commit]) async -> [Result<CommitReceipt, JournalError>] {
         while true {

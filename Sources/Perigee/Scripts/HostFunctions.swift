@@ -45,7 +45,7 @@ struct ScriptError: Error, Hashable {
     var kind: String
     var message: String
     var hint: String
-    /// Further fields: `status`, `response`, `attempt` …
+    /// Further fields: `status`, `response`, `attempt` and so on.
     var fields: [String: JSON] = [:]
 
     var json: JSON {
