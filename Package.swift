@@ -34,7 +34,7 @@ let package = Package(
         .library(name: "PerigeeHTTP", targets: ["PerigeeHTTP"]),
         .library(name: "PerigeeServer", targets: ["PerigeeServer"]),
         .library(name: "PerigeeTesting", targets: ["PerigeeTesting"]),
-        .executable(name: "perigee", targets: ["perigee"]),
+        .executable(name: "perigee", targets: ["PerigeeCommand"]),
     ],
     dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -72,7 +72,7 @@ let package = Package(
             ],
             resources: [.embedInCode("Templates"), .embedInCode("Assets")], swiftSettings: house),
         .executableTarget(
-            name: "perigee",
+            name: "PerigeeCommand",
             dependencies: [
                 "Perigee", "PerigeeJournal", "PerigeeSQLite", "PerigeeHTTP", "PerigeeTesting",
                 "PerigeeServer",
@@ -104,6 +104,9 @@ let package = Package(
             dependencies: [
                 "Perigee", "PerigeeHTTP", "PerigeeJournal", "PerigeeSQLite", "PerigeeTesting", lifecycle,
             ],
+            swiftSettings: house),
+        .testTarget(
+            name: "CommandTests", dependencies: ["PerigeeCommand", "PerigeeJournal", hummingbird, logging, nio],
             swiftSettings: house),
         .testTarget(name: "HouseTests", swiftSettings: house),
     ]

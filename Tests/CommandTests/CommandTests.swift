@@ -45,7 +45,7 @@ struct CommandTests {
         let lines = said.output.split(separator: "\n")
         #expect(lines.count == 1)
         #expect(
-            try lines.first?.firstMatch(of: /^scripts\/broken\.lua:[0-9]+:[0-9]+: error: .+ \[PG1[0-9]{3}\]$/)
+            lines.first?.firstMatch(of: /^scripts\/broken\.lua:[0-9]+:[0-9]+: error: .+ \[PG1[0-9]{3}\]$/)
                 != nil)
     }
 

@@ -30,7 +30,7 @@ final class Workplace {
         let server = try Command(["serve", "--port", "0"], in: folder, environment: environment)
         self.server = server
         let said = server.errors(until: "Perigee 0.1.0 on http://")
-        let ready = try #require(said.firstMatch(of: /on (http:\/\/127\.0\.0\.1:[0-9]+) · /), "it said: \(said)")
+        let ready = try #require(said.firstMatch(of: #/on (http://127\.0\.0\.1:[0-9]+) ·/#), "it said: \(said)")
         address = String(ready.1)
     }
 

@@ -50,6 +50,7 @@ struct RunMachine {
         var verb: String
         var outcome: Outcome
         var at: Timestamp
+        var sequence: Int
     }
 
     let run: RunRecord
@@ -85,7 +86,8 @@ struct RunMachine {
         for entry in entries {
             switch entry.fact {
             case .stepCompleted(let step, let outcome, _, _):
-                recorded[step.address] = Recorded(verb: step.verb, outcome: outcome, at: entry.recordedAt)
+                recorded[step.address] = Recorded(
+                    verb: step.verb, outcome: outcome, at: entry.recordedAt, sequence: entry.sequence)
                 openWaits[step.address] = nil
             case .waitOpened(let step, let wait): openWaits[step.address] = wait
             case .versionMoved: break
@@ -98,7 +100,9 @@ struct RunMachine {
     var isReplaying: Bool { !recorded.isEmpty || !openWaits.isEmpty }
 
     /// A step that is recorded and that the script has not yet asked for.
-    var nextRecorded: StepAddress? { recorded.keys.first ?? openWaits.keys.first }
+    var nextRecorded: StepAddress? {
+        recorded.min { $0.value.sequence < $1.value.sequence }?.key ?? openWaits.keys.first
+    }
 
     // MARK: The script asks
 
