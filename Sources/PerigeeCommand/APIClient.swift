@@ -34,6 +34,15 @@ struct APIClient: Sendable {
     let token: String?
 
     private static let timeoutSeconds = 30
+
+    /// A server that refuses a connection is not there: it is not asked again and again until the time is over.
+    /// The client lives as long as the command.
+    private static let http: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroup: HTTPClient.defaultEventLoopGroup, configuration: configuration)
+    }()
+
     private static let maxAnswerBytes = 256 * 1_048_576
 
     /// Asks for a path with the parameters that have a value.
@@ -81,7 +90,7 @@ struct APIClient: Sendable {
 
     private func exchange(_ request: HTTPClientRequest, seconds: Int) async throws -> (Int, ByteBuffer) {
         do {
-            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(Int64(seconds)))
+            let response = try await APIClient.http.execute(request, timeout: .seconds(Int64(seconds)))
             let body = try await response.body.collect(upTo: APIClient.maxAnswerBytes)
             return (Int(response.status.code), body)
         } catch let error as HTTPClientError where error == .deadlineExceeded || error == .readTimeout {

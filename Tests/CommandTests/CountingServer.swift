@@ -1,5 +1,7 @@
 import Hummingbird
 import Logging
+import NIOCore
+import ServiceLifecycle
 import Synchronization
 
 /// A real HTTP server that counts the calls it gets by path and idempotency key.
@@ -30,15 +32,17 @@ final class CountingServer: Sendable {
         let application = Application(
             router: router, configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)),
             onServerRunning: { channel in listening.yield(channel.localAddress?.port ?? 0) }, logger: logger)
-        let running = Task { try await application.run() }
-        for await port in ports {
-            do { try await body(port) } catch {
-                running.cancel()
-                throw error
+        let group = ServiceGroup(services: [application], logger: logger)
+        try await withThrowingTaskGroup { tasks in
+            tasks.addTask { try await group.run() }
+            var failure: (any Error)?
+            for await port in ports {
+                do { try await body(port) } catch { failure = error }
+                break
             }
-            break
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+            if let failure { throw failure }
         }
-        running.cancel()
-        _ = try? await running.value
     }
 }

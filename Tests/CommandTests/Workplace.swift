@@ -30,7 +30,7 @@ final class Workplace {
         let server = try Command(["serve", "--port", "0"], in: folder, environment: environment)
         self.server = server
         let said = server.errors(until: "Perigee 0.1.0 on http://")
-        let ready = try #require(said.firstMatch(of: #/on (http://127\.0\.0\.1:[0-9]+) ·/#), "it said: \(said)")
+        guard let ready = said.firstMatch(of: #/on (http://127\.0\.0\.1:[0-9]+) ·/#) else { throw NotReady(said: said) }
         address = String(ready.1)
     }
 
@@ -54,6 +54,11 @@ final class Workplace {
     func run(_ arguments: String...) throws -> Command.Outcome {
         try Command.run(arguments, in: folder, environment: address.isEmpty ? [:] : ["PERIGEE_SERVER": address])
     }
+}
+
+/// A server that ended before it was ready.
+struct NotReady: Error {
+    let said: String
 }
 
 let helloScript = """
