@@ -50,7 +50,8 @@ extension RunView {
         workflow = run.workflow
         version = run.version
         status = .of(run.status)
-        statusText = run.statusText
+        // What a run said of its waiting is no longer true once it has ended.
+        statusText = run.status.isFinal ? nil : run.statusText
         runKey = run.key
         created = TimeView(run.createdAt)
         startedAt = TimeView(run.startedAt)
