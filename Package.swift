@@ -106,7 +106,8 @@ let package = Package(
             ],
             swiftSettings: house),
         .testTarget(
-            name: "CommandTests", dependencies: ["PerigeeCommand", "PerigeeJournal", hummingbird, lifecycle, logging, nio],
+            name: "CommandTests",
+            dependencies: ["PerigeeCommand", "PerigeeJournal", hummingbird, lifecycle, logging, nio],
             swiftSettings: house),
         .testTarget(name: "HouseTests", swiftSettings: house),
     ]

@@ -1,4 +1,5 @@
--- ask.approval(label, { to, show, choices, comment, comment_required_on, timeout }) -> { outcome, by, at, comment, form, url }
+-- ask.approval(label, { to, show, choices, comment, comment_required_on, timeout })
+--   -> { outcome, by, at, comment, form, url }
 local host = ...
 local options = host.load("options")
 local raise = host.load("errors")
@@ -11,7 +12,8 @@ local function texts(name, list)
   for index, value in ipairs(list) do
     if type(value) ~= "string" or value == "" then
       raise { code = "PG1011", kind = "script", name = name,
-              message = ("ask.approval: `%s[%d]` is %s; it should be text."):format(name, index, options.article(type(value))),
+              message = ("ask.approval: `%s[%d]` is %s; it should be text."):format(
+                name, index, options.article(type(value))),
               hint = "Correct the list." }
     end
   end

@@ -38,8 +38,12 @@ local function retry(verb, given)
     raise { code = "PG1011", kind = "script", name = "max_attempts",
             message = verb .. ": `retry.max_attempts` must be 1 or more.", hint = "1 means: no second attempt." }
   end
-  if given.initial_interval then policy.initial_milliseconds = options.duration(verb, "retry.initial_interval", given.initial_interval) end
-  if given.max_interval then policy.max_milliseconds = options.duration(verb, "retry.max_interval", given.max_interval) end
+  if given.initial_interval then
+    policy.initial_milliseconds = options.duration(verb, "retry.initial_interval", given.initial_interval)
+  end
+  if given.max_interval then
+    policy.max_milliseconds = options.duration(verb, "retry.max_interval", given.max_interval)
+  end
   return policy
 end
 
@@ -89,7 +93,8 @@ for name in pairs(methods) do
     local verb = "http." .. name
     options.label(verb, label)
     options.check(verb, given, known)
-    return send(name, label, given, options.need(verb, given or {}, "url", "{ url = \"https://api.example/things\" }"), {})
+    local url = options.need(verb, given or {}, "url", "{ url = \"https://api.example/things\" }")
+    return send(name, label, given, url, {})
   end
 end
 

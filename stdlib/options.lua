@@ -9,7 +9,8 @@ end
 
 local function article(kind)
   local names = { table = "a table", string = "text", number = "a number", boolean = "true or false",
-                  ["function"] = "a function", ["nil"] = "nothing (nil)", userdata = "a handle", thread = "a coroutine" }
+                  ["function"] = "a function", ["nil"] = "nothing (nil)",
+                  userdata = "a handle", thread = "a coroutine" }
   return names[kind] or kind
 end
 options.article = article
@@ -81,7 +82,8 @@ function options.duration(verb, name, value)
   end
   local milliseconds = type(value) == "string" and host.duration(value)
   if not milliseconds then
-    refuse("PG1013", ("%s: `%s` = %s is no duration."):format(verb, name, type(value) == "string" and ("\"%s\""):format(value) or article(type(value))),
+    local shown = type(value) == "string" and ("\"%s\""):format(value) or article(type(value))
+    refuse("PG1013", ("%s: `%s` = %s is no duration."):format(verb, name, shown),
            "Write for example \"90s\", \"15m\", \"48h\", \"3d\", \"1h30m\" or \"PT48H\".", name)
   end
   return milliseconds

@@ -8,7 +8,8 @@ local known = { event = "string", match = "table", timeout = { "string", "number
 function wait.event(label, given)
   options.label("wait.event", label)
   options.check("wait.event", given, known)
-  local arguments = { event = options.need("wait.event", given, "event", "{ event = \"invoice.paid\" }"), match = given.match }
+  local event = options.need("wait.event", given or {}, "event", "{ event = \"invoice.paid\" }")
+  local arguments = { event = event, match = given.match }
   if given.timeout ~= nil then
     arguments.timeout_milliseconds = options.duration("wait.event", "timeout", given.timeout)
     arguments.timeout = given.timeout

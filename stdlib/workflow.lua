@@ -32,11 +32,13 @@ local function trigger(given)
   options.check("workflow: on", given, trigger_known)
   local kinds = (given.event and 1 or 0) + (given.http and 1 or 0) + (given.manual and 1 or 0)
   if kinds ~= 1 then
-    raise { code = "PG1011", kind = "script", name = "on", message = "workflow: a trigger has one of `event`, `http` and `manual`.",
+    raise { code = "PG1011", kind = "script", name = "on",
+            message = "workflow: a trigger has one of `event`, `http` and `manual`.",
             hint = "Write on = { event = \"lead.created\" }, or a list of triggers: on = { { … }, { … } }." }
   end
   if given.http and not given.http:match("^%u+ /[%w%-._~/]+$") then
-    raise { code = "PG1011", kind = "script", name = "http", message = ("workflow: `http` = \"%s\" is no method and path."):format(given.http),
+    raise { code = "PG1011", kind = "script", name = "http",
+            message = ("workflow: `http` = \"%s\" is no method and path."):format(given.http),
             hint = "Write for example on = { http = \"POST /orders\" }." }
   end
   if (given.match or given.changed) and not given.event then

@@ -8,7 +8,8 @@ static int raise_encoding(lua_State *L) {
     pg_state *s = pg_of(L);
     pg_terminate(&s->message);
     lua_pushlstring(L, s->message.bytes, s->message.length);
-    return pg_raise(L, "PG1020", "validation", lua_tostring(L, -1), "Keep plain data only: text, numbers, true, false, lists and tables.");
+    return pg_raise(L, "PG1020", "validation", lua_tostring(L, -1),
+                    "Keep plain data only: text, numbers, true, false, lists and tables.");
 }
 
 /// Gives the host's answer to the script.
@@ -28,7 +29,8 @@ static int resumed(lua_State *L, int status, lua_KContext context) {
 
 static int refuse_waiting(lua_State *L) {
     const char *label = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "this step";
-    lua_pushfstring(L, "\"%s\" can't wait here: it is called from a place that Lua can't leave and come back to", label);
+    lua_pushfstring(
+        L, "\"%s\" can't wait here: it is called from a place that Lua can't leave and come back to", label);
     return pg_raise(L, "PG1010", "script", lua_tostring(L, -1),
                     "Call it before or after table.sort, string.gsub or the module's first run, not inside.");
 }
@@ -77,7 +79,8 @@ static int secret_text(lua_State *L) {
 static int secret_refused(lua_State *L) {
     int at = lua_isuserdata(L, 1) ? 1 : 2;
     lua_pushfstring(L, "the secret %s can't be read or joined to text", (const char *)lua_touserdata(L, at));
-    return pg_raise(L, "PG1021", "script", lua_tostring(L, -1), "Give it to http as `auth`, in `headers` or in `json`.");
+    return pg_raise(L, "PG1021", "script", lua_tostring(L, -1),
+                    "Give it to http as `auth`, in `headers` or in `json`.");
 }
 
 static int host_array(lua_State *L) {

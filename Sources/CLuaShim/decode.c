@@ -123,7 +123,9 @@ static void digits(reader *r) {
     if (r->at == start) fail(r);
 }
 
-static bool next_is(const reader *r, char one, char other) { return r->at < r->end && (*r->at == one || *r->at == other); }
+static bool next_is(const reader *r, char one, char other) {
+    return r->at < r->end && (*r->at == one || *r->at == other);
+}
 
 static void push_number(reader *r) {
     const char *start = r->at;

@@ -201,7 +201,8 @@ static bool write_object(lua_State *L, pg_state *s, int index, int flags) {
         if (s->field_count > first && !write(s, ",", 1)) return false;
         size_t field_start = s->output.length;
         enter_place(s, key, length, 0);
-        if (!write_string(s, key, length) || !write(s, ":", 1) || !write_value(L, s, lua_gettop(L), flags)) return false;
+        if (!write_string(s, key, length) || !write(s, ":", 1)) return false;
+        if (!write_value(L, s, lua_gettop(L), flags)) return false;
         s->depth--;
         if (!note_field(s, key, length, field_start)) return false;
         lua_pop(L, 1);
@@ -281,7 +282,9 @@ static bool write_secret(lua_State *L, pg_state *s, int index, int flags) {
     for (int level = 0; level < s->depth; level++) {
         // A zero byte ends the pointer.
         pg_place *place = &s->path[level];
-        if (place->key && memchr(place->key, 0, place->key_length)) return refuse(s, "is a secret under a key with a zero byte");
+        if (place->key && memchr(place->key, 0, place->key_length)) {
+            return refuse(s, "is a secret under a key with a zero byte");
+        }
     }
     if (!write_pointer(s) || !pg_append(&s->secrets, name, strlen(name) + 1)) {
         return refuse(s, "needs more memory than there is");

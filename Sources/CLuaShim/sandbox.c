@@ -101,7 +101,8 @@ static int sandbox_require(lua_State *L) {
     if (strncmp(name, "stdlib/", 7) == 0 || !s->host.module(s->host.context, name, length)) {
         lua_pushfstring(L, "there is no module \"%s\" in this version of the script", name);
         return pg_raise(L, "PG1006", "script", lua_tostring(L, -1),
-                        "Require it by a name that stands in the script, require \"lib.name\", with lib/name.lua in the scripts folder.");
+                        "Require it by a name that stands in the script, require \"lib.name\", with lib/name.lua in "
+                        "the scripts folder.");
     }
     push_loading_mark(L, 1);
     lua_toclose(L, 3);

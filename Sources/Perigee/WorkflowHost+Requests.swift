@@ -110,7 +110,8 @@ extension WorkflowHost {
     ///   - input: the argument of its `run`.
     ///   - key: the business key; `nil` for the one that the workflow makes of the input.
     /// - Returns: the run, new or found by its key.
-    /// - Throws: ``HostError`` for an unknown workflow or an input that does not fit; ``JournalError`` if the store fails.
+    /// - Throws: ``HostError`` for an unknown workflow or an input that does not fit;
+    ///   ``JournalError`` if the store fails.
     public func start(_ workflow: String, input: some Encodable & Sendable, key: String? = nil) async throws
         -> RunHandle
     {

@@ -35,7 +35,9 @@ struct APIClient: Sendable {
 
     private static let timeoutSeconds = 30
 
-    /// A server that refuses a connection is not there: it is not asked again and again until the time is over.
+    /// A server that refuses a connection is not there: it is not asked again and again until the time is
+    /// over.
+    ///
     /// The client lives as long as the command.
     private static let http: HTTPClient = {
         var configuration = HTTPClient.Configuration()

@@ -65,7 +65,8 @@ struct DevScreen {
         let waits = waiting.prefix(3).map { run in
             guard let wait = run.waits.first else { return run.workflow }
             return
-                "\(wait.address.label), waiting \(spanText(milliseconds: now.milliseconds - wait.openedAt.milliseconds))"
+                "\(wait.address.label), waiting "
+                + spanText(milliseconds: now.milliseconds - wait.openedAt.milliseconds)
         }
         let more = total > waits.count ? (waits.isEmpty ? [] : ["…"]) : []
         let details = (waits + more).joined(separator: "; ")
@@ -231,7 +232,8 @@ extension DevScreen {
             + (versions.isEmpty ? "" : " on \(versions)")
         let total = counted(moved + stayed.count, "run")
         let summary =
-            "    checked \(total) in flight by replaying: \(moved) \(moved == 1 ? "moves" : "move") to v\(version) · \(stay)"
+            "    checked \(total) in flight by replaying: "
+            + "\(moved) \(moved == 1 ? "moves" : "move") to v\(version) · \(stay)"
         let reasons = stayed.prefix(5).map {
             "      \(shortIDs[$0.run] ?? String($0.run.prefix(10)))  \($0.reason.oneLine)"
         }

@@ -41,7 +41,8 @@ struct DevSession: Sendable {
         let world =
             isLive ? "live: calls are real" : "mocked from \(local(mocks))   (--live to call the real thing)"
         return [
-            "  \(style.bold("perigee dev")) \(perigeeVersion)     flows \(local(scripts))     data \(data) (kept between restarts)",
+            "  \(style.bold("perigee dev")) \(perigeeVersion)     flows \(local(scripts))     "
+                + "data \(data) (kept between restarts)",
             "  Dashboard        \(style.blue(url))", "  Outside world    \(world)",
         ]
     }

@@ -70,7 +70,8 @@ struct SendCommand: AsyncParsableCommand {
             throw CommandFailure.notFound(
                 "sample for the event", event,
                 hint:
-                    "Put one into \(SampleFile.folder)/\(event).json, or declare the `input` of the workflow that it starts."
+                    "Put one into \(SampleFile.folder)/\(event).json, "
+                    + "or declare the `input` of the workflow that it starts."
             )
         }
         return sample

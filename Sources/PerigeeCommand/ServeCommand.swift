@@ -36,7 +36,10 @@ struct ServeCommand: AsyncParsableCommand {
 
     @Option(
         help:
-            "HOST[:PORT] that workflows may call though it is private or this machine; repeatable. (default: $PERIGEE_ALLOW_HOSTS)"
+            """
+            HOST[:PORT] that workflows may call though it is private or this machine; repeatable. \
+            (default: $PERIGEE_ALLOW_HOSTS)
+            """
     )
     var allowHost: [String] = []
 
@@ -67,7 +70,10 @@ struct ServeCommand: AsyncParsableCommand {
             try await process.run(transport: transport) { ready in
                 let workflows = ready.host.workflows.count { $0.version != nil && !$0.isDeleted }
                 logger.info(
-                    "Perigee \(perigeeVersion) on http://\(address):\(ready.port) · \(counted(workflows, "workflow")) · data \(data)"
+                    """
+                    Perigee \(perigeeVersion) on http://\(address):\(ready.port) · \
+                    \(counted(workflows, "workflow")) · data \(data)
+                    """
                 )
                 for await activity in ready.activity { log(activity, to: logger) }
             }

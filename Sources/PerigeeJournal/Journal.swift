@@ -53,7 +53,8 @@ public protocol Journal: Sendable {
     /// All members of one call become durable together; each is answered by itself.
     ///
     /// An event whose namespace, source and source id are known already does nothing and gives the earlier receipt.
-    /// So does an idempotency key with the same digest (which is looked at first); with another digest it is refused with
+    /// So does an idempotency key with the same digest (which is looked at first); with another digest it is
+    /// refused with
     /// ``JournalError/idempotencyKeyReused(key:)``. A new event answers every open wait of its namespace that it
     /// matches, of each run the oldest one; a run that it starts does not see it as a later event.
     func submit(_ submissions: [Submission], now: Timestamp) async throws -> [Result<

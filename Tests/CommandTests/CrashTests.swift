@@ -67,7 +67,8 @@ struct CrashTests {
             if said.status == 5 { try restart() }
             run = try? JSON(parsing: said.output.utf8)
             if run?["status"] == "completed" { break }
-            guard case .string(let approval)? = run?["waits"]?.array?.first?["approval"] ?? run?["approval"] else {
+            guard case .string(let approval)? = run?["waits"]?.array?.first?["approval"] ?? run?["approval"]
+            else {
                 if try approveWaiting(place) { decisions += 1 }
                 continue
             }
@@ -94,7 +95,8 @@ struct CrashTests {
         let history = try JSON(parsing: try place.run("runs", "history", id, "-o", "json").output.utf8)
         let steps = (history["items"]?.array ?? history.array ?? []).filter { $0["type"] == "step" }
         #expect(
-            steps.compactMap { $0["label"]?.string } == ["First", "Pause", "Second", "OK?", "Third"], "\(fault)")
+            steps.compactMap { $0["label"]?.string } == ["First", "Pause", "Second", "OK?", "Third"],
+            "\(fault)")
         let again = try place.run("approvals", "list", "-o", "json").output
         #expect(!again.contains("\"waiting\""), "\(fault): the approval was decided once")
     }

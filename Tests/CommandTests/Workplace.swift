@@ -30,7 +30,9 @@ final class Workplace {
         let server = try Command(["serve", "--port", "0"], in: folder, environment: environment)
         self.server = server
         let said = server.errors(until: "Perigee 0.1.0 on http://")
-        guard let ready = said.firstMatch(of: #/on (http://127\.0\.0\.1:[0-9]+) ·/#) else { throw NotReady(said: said) }
+        guard let ready = said.firstMatch(of: #/on (http://127\.0\.0\.1:[0-9]+) ·/#) else {
+            throw NotReady(said: said)
+        }
         address = String(ready.1)
     }
 
@@ -52,7 +54,8 @@ final class Workplace {
 
     /// Runs a command to its end, against the server if one runs here.
     func run(_ arguments: String...) throws -> Command.Outcome {
-        try Command.run(arguments, in: folder, environment: address.isEmpty ? [:] : ["PERIGEE_SERVER": address])
+        try Command.run(
+            arguments, in: folder, environment: address.isEmpty ? [:] : ["PERIGEE_SERVER": address])
     }
 }
 

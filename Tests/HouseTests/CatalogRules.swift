@@ -9,7 +9,10 @@ struct CatalogRules {
     private static let shared: [String: String] = [
         "PG1002": "a name of stock Lua that workflow scripts do not have",
         "PG1004": "something is assigned that is no local variable",
+        "PG1006": "a module can't be required",
         "PG1009": "a text of the scripts folder is not Lua",
+        "PG1010":
+            "a step where the script can't be left and come back to, or from another version of Perigee",
         "PG1011": "an argument of a verb is missing, of the wrong kind or out of its bounds",
         "PG1013": "a text is no duration, no time or no time zone",
         "PG1014": "a declaration of a workflow can't be understood",

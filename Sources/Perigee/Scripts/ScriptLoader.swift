@@ -86,12 +86,12 @@ final class LoadingHost: LuaHost {
         case .note: return .reply(.nothing)
         default:
             let verb = values.first?.string ?? function.rawValue
+            let name = function.isStep ? verb : "flow." + function.rawValue
             return .reply(
                 .failure(
                     ScriptError(
                         code: "PG1008", kind: "script",
-                        message:
-                            "`\(function.isStep ? verb : "flow." + function.rawValue)` is called while the script is loaded.",
+                        message: "`\(name)` is called while the script is loaded.",
                         hint: "Call it inside `run = function(input) … end`."
                     ).bytes))
         }
