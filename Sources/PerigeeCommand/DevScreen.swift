@@ -116,7 +116,7 @@ struct DevScreen {
         current = run
         let mark = isNew ? style.blue("▶") : style.dim("…")
         return [
-            "\(mark) \(shortID(run))  \(style.bold(name.oneLine).padded(to: 30))  \(style.dim("\(baseURL)/r/\(run)"))"
+            "\(mark) \(shortID(run))  \(style.bold(name.oneLine.padded(to: 30)))  \(style.dim("\(baseURL)/r/\(run)"))"
         ]
     }
 
@@ -134,13 +134,17 @@ struct DevScreen {
 
     private mutating func attempted(_ key: StepKey, _ name: String, _ detail: AttemptDetail) -> [String] {
         if let delay = detail.retryInMilliseconds {
-            let text = outcome(
-                detail.summary, "attempt \(detail.attempt), again in \(spanText(milliseconds: delay))")
+            let text = outcome(detail.summary, "attempt \(detail.attempt), again in \(delayText(delay))")
             return heading(key.run, name) + [row(style.red("✗"), key.step, text)]
         }
         // The step's end tells how long it took; the two come in either order.
         attempts[key] = detail
         return completed[key] == nil ? [] : flushed(key.run, name)
+    }
+
+    /// A delay in whole seconds: that some of it is chance is of no interest here.
+    private func delayText(_ milliseconds: Int64) -> String {
+        spanText(milliseconds: milliseconds < 500 ? milliseconds : (milliseconds + 500) / 1000 * 1000)
     }
 
     private mutating func stepped(_ key: StepKey, _ name: String, _ verb: String, _ done: Completed)
@@ -225,7 +229,7 @@ extension DevScreen {
         return problem.lines(style: style, status: status).map { "  \($0)" }
     }
 
-    private func checked(version: Int, moved: Int, stayed: [StayedRun]) -> [String] {
+    private mutating func checked(version: Int, moved: Int, stayed: [StayedRun]) -> [String] {
         let versions = Set(stayed.map { "v\($0.version)" }).sorted().joined(separator: ", ")
         let stay =
             "\(stayed.count) \(stayed.count == 1 ? "stays" : "stay")"
@@ -234,9 +238,8 @@ extension DevScreen {
         let summary =
             "    checked \(total) in flight by replaying: "
             + "\(moved) \(moved == 1 ? "moves" : "move") to v\(version) · \(stay)"
-        let reasons = stayed.prefix(5).map {
-            "      \(shortIDs[$0.run] ?? String($0.run.prefix(10)))  \($0.reason.oneLine)"
-        }
-        return [summary] + reasons + (stayed.count > 5 ? ["      … and \(stayed.count - 5) more"] : [])
+        var lines = [summary]
+        for run in stayed.prefix(5) { lines.append("      \(shortID(run.run))  \(run.reason.oneLine)") }
+        return lines + (stayed.count > 5 ? ["      … and \(stayed.count - 5) more"] : [])
     }
 }

@@ -31,8 +31,12 @@ struct DevSession: Sendable {
             if case .recovered(let total) = activity, let line = await resumed(total, ready.host, screen) {
                 standardOutput(line)
             }
-            if case .scriptLoaded(let workflow, _, _, _, _) = activity { keys.saved(workflow) }
-            for line in screen.lines(for: activity, workflows: ready.host.workflows) { standardOutput(line) }
+            let lines = screen.lines(for: activity, workflows: ready.host.workflows)
+            // What the banner told already was not saved now.
+            if case .scriptLoaded(let workflow, _, _, _, _) = activity, !lines.isEmpty {
+                keys.saved(workflow)
+            }
+            for line in lines { standardOutput(line) }
         }
         reading.cancel()
     }

@@ -16,7 +16,7 @@ struct Command {
     /// Starts a command in a folder, without any of this process's settings for Perigee.
     init(_ arguments: [String], in folder: URL, environment: [String: String] = [:]) throws {
         output = folder.appendingPathComponent("output-\(UUID().uuidString)")
-        _ = FileManager.default.createFile(atPath: output.path, contents: nil)
+        try Data().write(to: output)
         var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("PERIGEE_") }
         variables.merge(environment) { $1 }
         process.executableURL = Command.executable

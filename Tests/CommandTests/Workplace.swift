@@ -45,11 +45,11 @@ final class Workplace {
 
     /// Ends the server in order.
     ///
-    /// - Returns: its exit status.
-    func stopServer() -> Int32? {
-        server?.process.terminate()
-        server?.process.waitUntilExit()
-        return server?.process.terminationStatus
+    /// - Returns: how it ended, and what it said after it was ready.
+    func stopServer() throws -> Command.Outcome {
+        let server = try #require(server)
+        server.process.terminate()
+        return try server.end()
     }
 
     /// Runs a command to its end, against the server if one runs here.
