@@ -3,30 +3,14 @@ import PerigeeLua
 import Testing
 
 struct RoundTripTests {
-    private struct SeededGenerator: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ (mixed >> 31)
-        }
-    }
-
-    /// PERIGEE_SEED=… repeats a run that failed.
-    private static let seed =
-        ProcessInfo.processInfo.environment["PERIGEE_SEED"].flatMap { UInt64($0) }
-        ?? UInt64.random(in: 0 ... .max)
-
     @Test func `random JSON comes back from Lua byte for byte`() throws {
-        print("PERIGEE_SEED=\(RoundTripTests.seed)")
-        var generator = SeededGenerator(state: RoundTripTests.seed)
+        var generator = SeededGenerator.printingSeed()
         let state = try ScriptRunner("return input").state
         for _ in 0..<2000 {
             let json = RoundTripTests.value(depth: Int.random(in: 0...5, using: &generator), &generator)
             try state.begin("run", argument: Array(json.utf8))
             let result = try state.advance(nil).result()
-            try #require(result == (json == "null" ? "nil" : json), "PERIGEE_SEED=\(RoundTripTests.seed)")
+            try #require(result == (json == "null" ? "nil" : json))
         }
     }
 

@@ -34,7 +34,10 @@ struct SandboxTests {
             ("return load('return ...', 'c')(7)", "7"),
             ("local n = 0 return load(function() n = n + 1 return ({ 'return ', '4', '2' })[n] end)()", "42"),
             (
-                "local n = 0 return load(function() n = n + 1 return n == 1 and 'return 1' or n == 2 and '' or ' syntax' end)()",
+                """
+                local n = 0 return load(function() n = n + 1 return n == 1 and 'return 1' or n == 2 and ''
+                or ' syntax' end)()
+                """,
                 "1"
             ),
             ("return load('x = 5 return y', 'c', 't', { y = 3 })()", "3"),

@@ -28,7 +28,10 @@ struct SliceTests {
         "local ok, v = pcall(coroutine.wrap(function() \(sum) coroutine.yield(total) end)) return v",
         "local t = setmetatable({}, { __index = function() \(sum) return total end }) return t.x",
         "local v table.sort({ 1, 2 }, function() if not v then \(sum) v = total end return false end) return v",
-        "local v table.sort({ 1, 2 }, function() v = v or coroutine.wrap(function() \(sum) return total end)() return false end) return v",
+        """
+        local v table.sort({ 1, 2 }, function() v = v or coroutine.wrap(function() \(sum) return
+        total end)() return false end) return v
+        """,
     ])
     func `a long computation gives the right result whatever interrupts it`(body: String) throws {
         let runner = try ScriptRunner(body, limits: SliceTests.slices())

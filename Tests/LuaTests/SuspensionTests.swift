@@ -21,7 +21,10 @@ struct SuspensionTests {
         ),
         (
             "in a coroutine inside pcall inside a coroutine",
-            "return coroutine.wrap(function() local _, v = pcall(coroutine.wrap(function() return await('a').x end)) return v end)()"
+            """
+            return coroutine.wrap(function() local _, v = pcall(coroutine.wrap(function() return
+            await('a').x end)) return v end)()
+            """
         ),
         ("in a generic for iterator", "for v in function() return await('a').x end do return v end"),
         (
@@ -39,21 +42,33 @@ struct SuspensionTests {
         ("in __call", "return setmetatable({}, { __call = function() return await('a').x end })()"),
         (
             "in __eq",
-            "local m = { __eq = function() return await('a').x == 42 end } return setmetatable({}, m) == setmetatable({}, m) and 42"
+            """
+            local m = { __eq = function() return await('a').x == 42 end } return setmetatable({}, m) ==
+            setmetatable({}, m) and 42
+            """
         ),
         (
             "in __lt",
-            "local m = { __lt = function() return await('a').x == 42 end } return setmetatable({}, m) < setmetatable({}, m) and 42"
+            """
+            local m = { __lt = function() return await('a').x == 42 end } return setmetatable({}, m) <
+            setmetatable({}, m) and 42
+            """
         ),
         (
             "in __close",
-            "local got do local c <close> = setmetatable({}, { __close = function() got = await('a').x end }) end return got"
+            """
+            local got do local c <close> = setmetatable({}, { __close = function() got = await('a').x
+            end }) end return got
+            """
         ),
         (
             "in __close while an error passes",
             """
             local got
-            pcall(function() local c <close> = setmetatable({}, { __close = function() got = await('a').x end }) error('e') end)
+            pcall(function()
+              local c <close> = setmetatable({}, { __close = function() got = await('a').x end })
+              error('e')
+            end)
             return got
             """
         ),
@@ -116,13 +131,19 @@ struct SuspensionTests {
 
     @Test func `ten thousand failures can be caught`() throws {
         let body =
-            "local n = 0 for i = 1, 10000 do local ok, e = pcall(refuse) if e.code == 'PG9000' then n = n + 1 end end return n"
+            """
+            local n = 0 for i = 1, 10000 do local ok, e = pcall(refuse) if e.code == 'PG9000' then n = n
+            + 1 end end return n
+            """
         #expect(try run(body).result() == "10000")
     }
 
     @Test func `ten thousand failures of waiting calls can be caught`() throws {
         let runner = try ScriptRunner(
-            "local n = 0 for i = 1, 10000 do local ok, e = pcall(await) if e.code == 'PG9' then n = n + 1 end end return n"
+            """
+            local n = 0 for i = 1, 10000 do local ok, e = pcall(await) if e.code == 'PG9' then n = n + 1
+            end end return n
+            """
         )
         #expect(try runner.finish { _ in .failure(Array(#"{"code":"PG9"}"#.utf8)) }.result() == "10000")
     }
@@ -154,7 +175,10 @@ struct SuspensionTests {
         place: String, body: String
     ) throws {
         let kept =
-            "local seen local f = await await = function(...) local ok, e = pcall(f, ...) seen = seen or e error(e, 0) end "
+            """
+            local seen local f = await await = function(...) local ok, e = pcall(f, ...) seen = seen or
+            e error(e, 0) end 
+            """
         let runner = try ScriptRunner(
             kept + "pcall(function() \(body)\nend) return { seen.code, seen.kind, seen.message }",
             modules: ["waiting": "await('module')"])
@@ -192,7 +216,10 @@ struct SuspensionTests {
             #"[false,"cannot resume dead coroutine"]"#
         ),
         (
-            "local co co = coroutine.create(function() return { coroutine.resume(co) } end) return select(2, coroutine.resume(co))",
+            """
+            local co co = coroutine.create(function() return { coroutine.resume(co) } end) return
+            select(2, coroutine.resume(co))
+            """,
             #"[false,"cannot resume non-suspended coroutine"]"#
         ),
         (
@@ -200,7 +227,10 @@ struct SuspensionTests {
             #"[false,"cannot resume non-suspended coroutine"]"#
         ),
         (
-            "local co = coroutine.create(function() coroutine.yield() end) coroutine.resume(co) return { coroutine.close(co), coroutine.status(co) }",
+            """
+            local co = coroutine.create(function() coroutine.yield() end) coroutine.resume(co) return {
+            coroutine.close(co), coroutine.status(co) }
+            """,
             #"[true,"dead"]"#
         ),
         (
@@ -210,11 +240,18 @@ struct SuspensionTests {
         ("return { select('#', coroutine.wrap(function(...) return ... end)(1, nil, nil)) }", "[3]"),
         ("return { pcall(coroutine.wrap(function() error({ code = 'X' }) end)) }", #"[false,{"code":"X"}]"#),
         (
-            "local co = coroutine.create(function() local c <close> = setmetatable({}, { __close = function() error('in close', 0) end }) coroutine.yield() end) coroutine.resume(co) return { coroutine.close(co) }",
+            """
+            local co = coroutine.create(function() local c <close> = setmetatable({}, { __close =
+            function() error('in close', 0) end }) coroutine.yield() end) coroutine.resume(co) return {
+            coroutine.close(co) }
+            """,
             #"[false,"in close"]"#
         ),
         (
-            "return { pcall(coroutine.wrap(function() local c <close> = setmetatable({}, { __close = function() error({ 'second' }) end }) error('first') end)) }",
+            """
+            return { pcall(coroutine.wrap(function() local c <close> = setmetatable({}, { __close =
+            function() error({ 'second' }) end }) error('first') end)) }
+            """,
             #"[false,["second"]]"#
         ),
     ])

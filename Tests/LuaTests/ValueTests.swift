@@ -74,7 +74,10 @@ struct ValueTests {
         ("{ 1, 2, name = 'x' }", "the value is a list that also has named fields or gaps; keep them apart"),
         (
             "{ gap = { [5] = 1 } }",
-            "gap[5] has a number as its key beside others, or after a gap; a list counts 1, 2, 3 … and an object has keys of text"
+            """
+            gap[5] has a number as its key beside others, or after a gap; a list counts 1, 2, 3 … and an \
+            object has keys of text
+            """
         ),
         ("{ o = { [true] = 1 } }", "o has a key that is not text; only text can be a key"),
         ("{ o = { [1.5] = 1 } }", "o has a key that is not text; only text can be a key"),
