@@ -79,7 +79,12 @@ extension WorkflowHost {
             let signal = waiters.signal(id)
             let run = try await run(id: id)
             let left = deadline.milliseconds - ambient.now.milliseconds
-            guard !run.status.isFinal, run.status != .attention, left > 0 else { return run }
+            guard !run.status.isFinal, run.status != .attention else {
+                // Nobody else will open the signal of a run that had ended before.
+                waiters.ended(id)
+                return run
+            }
+            guard left > 0 else { return run }
             try Task.checkCancellation()
             // Another host may end the run, which only the store tells.
             let until = ambient.now.adding(milliseconds: min(left, 1000))

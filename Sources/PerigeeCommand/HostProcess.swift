@@ -88,7 +88,8 @@ private struct WatchService: Service {
             try await host.waitUntilReady()
             return await ports.first { _ in true }
         }
-        guard let port = port ?? nil else { return }
-        await watch(.init(host: host, port: port, activity: activity))
+        if let port = port ?? nil { await watch(.init(host: host, port: port, activity: activity)) }
+        // The activity ends with the host, and a service that ends before its turn would break off the others.
+        try? await gracefulShutdown()
     }
 }

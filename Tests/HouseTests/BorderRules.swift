@@ -11,7 +11,7 @@ struct BorderRules {
         (["GRDB", "GRDBSQLite"], ["Sources/PerigeeSQLite", "Tests/JournalTests", "Tests/Benchmarks"]),
         (
             ["Hummingbird", "HummingbirdCore", "Mustache"],
-            ["Sources/PerigeeServer", "Sources/perigee", "Tests/ServerTests", "Tests/CommandTests"]
+            ["Sources/PerigeeServer", "Sources/PerigeeCommand", "Tests/ServerTests", "Tests/CommandTests"]
         ),
     ]
 
