@@ -64,7 +64,7 @@ extension MemoryState {
         let ordered = due.sorted { ($0.element.dueTime, $0.offset) < ($1.element.dueTime, $1.offset) }
         for (index, open) in ordered {
             _ = answer(number, index, payload: nil, at: now)
-            approvals[open.wait.id]?.status = .expired
+            if approvals[open.wait.id]?.status == .waiting { approvals[open.wait.id]?.status = .expired }
         }
     }
 

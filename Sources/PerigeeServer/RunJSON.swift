@@ -83,7 +83,8 @@ extension WorkflowInfo {
         [
             "id": .string(id), "name": JSON(name), "about": JSON(about),
             "version": version.map { .int(Int64($0)) } ?? .null, "triggers": .array(triggers),
-            "input": input ?? .null, "deleted": .bool(isDeleted), "error": error?.json ?? .null,
+            "input": input ?? .null, "sample": sample ?? .null, "deleted": .bool(isDeleted),
+            "error": error?.json ?? .null,
         ]
     }
 }

@@ -8,7 +8,7 @@ struct HTTPAttempts: Sendable {
     let settings: Settings
     let throttle: Throttle
     /// Is told every failed attempt that is followed by another, and the last one.
-    let onAttempt: @Sendable (AttemptDetail) -> Void
+    let onAttempt: @Sendable (AttemptDetail) async -> Void
 
     func perform(_ call: HTTPCall) async throws(CancellationError) -> EffectResult {
         let startedAt = ambient.now
@@ -25,12 +25,12 @@ struct HTTPAttempts: Sendable {
             }
             let result = await send(request)
             if case .success(let reply) = result, reply.status < 400 {
-                onAttempt(detail(call, result, attempt, retryIn: nil))
+                await onAttempt(detail(call, result, attempt, retryIn: nil))
                 let value = HTTPAttempts.value(reply, attempts: attempt, withBody: request.method != "HEAD")
                 return .outcome(.success(value.bytes), attempts: attempt, startedAt: startedAt)
             }
             let delay = delay(call, result, after: attempt)
-            onAttempt(detail(call, result, attempt, retryIn: delay))
+            await onAttempt(detail(call, result, attempt, retryIn: delay))
             guard let delay else {
                 let failure = failure(call, result, attempt: attempt)
                 return .outcome(.failure(failure.bytes), attempts: attempt, startedAt: startedAt)

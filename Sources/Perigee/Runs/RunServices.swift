@@ -178,7 +178,8 @@ final class RunServices: Sendable {
 
     /// Performs an effect to its end; `nil` if it was cancelled.
     func perform(
-        _ effect: Effect, _ step: Step, _ run: RunRecord, report: @escaping @Sendable (AttemptDetail) -> Void
+        _ effect: Effect, _ step: Step, _ run: RunRecord,
+        report: @escaping @Sendable (AttemptDetail) async -> Void
     ) async -> EffectResult? {
         switch effect {
         case .http(let call):

@@ -129,9 +129,7 @@ actor Shard {
         execution.effect = Task { [services] in
             let result = await services.perform(
                 effect, step, run,
-                report: { detail in
-                    Task { await self.attempted(number, step, detail) }
-                })
+                report: { detail in await self.attempted(number, step, detail) })
             guard let result else { return }
             self.effectEnded(number, step, result)
         }
@@ -209,7 +207,8 @@ actor Shard {
     }
 
     private func acknowledge(_ commit: Commit, _ result: Result<CommitReceipt, JournalError>) {
-        let execution = running[commit.run]
+        // An execution of another epoch is none of this commit's concern.
+        let execution = running[commit.run].flatMap { $0.machine.epoch == commit.epoch ? $0 : nil }
         if case .failure(let error) = result {
             // Another host has the run, or a person ended it: what is in memory here is no longer true.
             services.logger.notice("run \(commit.run) was given up: \(error)")
