@@ -17,6 +17,8 @@ actor Shard {
     private var outbox: [Commit] = []
     private var awaited: Set<Int64> = []
     private var flushing: Task<Void, Never>?
+    /// No effect begins any more; what is on its way to the journal still arrives.
+    private var isEnding = false
     private var isClosed = false
 
     init(index: Int, services: RunServices, residentRuns: Int) {
@@ -36,6 +38,7 @@ actor Shard {
 
     /// Goes on with a run that this host has claimed.
     func take(_ claimed: ClaimedRun) async {
+        guard !isEnding else { return }
         let number = claimed.run.number
         if let before = running[number] {
             guard !before.isCommitting else { return early[number] = claimed }
@@ -120,6 +123,7 @@ actor Shard {
     }
 
     private func begin(_ effect: Effect, _ step: Step, _ execution: RunExecution) {
+        guard !isEnding else { return }
         if let commit = execution.machine.besideCommit(at: services.now) {
             outbox.append(commit)
             flush()
@@ -240,6 +244,7 @@ actor Shard {
     ///
     /// What the store can't take now is not tried again: the runs are taken up where they were at the next start.
     func close() async {
+        isEnding = true
         for execution in running.values { execution.effect?.cancel() }
         while let last = flushing {
             last.cancel()
