@@ -77,29 +77,13 @@ extension FieldTest {
     }
 
     private static func unknown(_ name: String) -> EventMatchError {
-        let nearest = operators.min { distance($0, name) < distance($1, name) } ?? "gt"
-        let near = distance(nearest, name) <= max(1, nearest.count / 2)
-        let advice = near ? "did you mean \"\(nearest)\"?" : "there are \(operators.joined(separator: ", "))"
+        let near = NearestName.of(name, among: operators)
+        let advice =
+            near.map { "did you mean \"\($0)\"?" } ?? "there are \(operators.joined(separator: ", "))"
         return wrong("there is no operator \"\(name)\"; \(advice)")
     }
 
     private static func wrong(_ fault: String) -> EventMatchError {
         EventMatchError(faults: [fault])
-    }
-
-    /// How many letters have to be put in, taken out or changed (Levenshtein).
-    private static func distance(_ left: String, _ right: String) -> Int {
-        let right = Array(right.utf8.prefix(64))
-        var row = Array(0...right.count)
-        for (i, byte) in left.utf8.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for j in right.indices {
-                let change = diagonal + (byte == right[j] ? 0 : 1)
-                diagonal = row[j + 1]
-                row[j + 1] = min(change, diagonal + 1, row[j] + 1)
-            }
-        }
-        return row[right.count]
     }
 }

@@ -84,7 +84,7 @@ private func parseReply(_ value: JSON, _ place: String) throws(MockFault) -> Moc
             hint: "A reply is an object such as { \"status\": 200, \"json\": {} }, or a list of those.")
     }
     for field in fields.keys.sorted() where !knownFields.contains(field) {
-        let near = nearest(to: field, among: knownFields)
+        let near = NearestName.of(field, among: knownFields)
         throw MockFault(
             message: "\(place) has an unknown field \"\(field)\".",
             hint: near.map { "Did you mean \"\($0)\"?" }
@@ -166,24 +166,4 @@ private func parseDelay(_ value: JSON?, _ place: String) throws(MockFault) -> Du
             hint: "Write one like \"12ms\", \"2s\" or \"1m\".")
     }
     return .milliseconds(milliseconds)
-}
-
-/// The candidate with the fewest edits to the word, if it is near enough to be meant.
-private func nearest(to word: String, among candidates: [String]) -> String? {
-    candidates.map { (name: $0, edits: edits(Array(word.lowercased()), Array($0))) }
-        .filter { $0.edits <= max(2, $0.name.count / 3) }.min { $0.edits < $1.edits }?.name
-}
-
-private func edits(_ from: [Character], _ to: [Character]) -> Int {
-    var row = Array(0...to.count)
-    for (i, a) in from.enumerated() {
-        var diagonal = row[0]
-        row[0] = i + 1
-        for (j, b) in to.enumerated() {
-            let substituted = diagonal + (a == b ? 0 : 1)
-            diagonal = row[j + 1]
-            row[j + 1] = min(substituted, diagonal + 1, row[j] + 1)
-        }
-    }
-    return row[to.count]
 }

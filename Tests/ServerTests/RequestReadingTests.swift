@@ -95,7 +95,7 @@ struct RequestReadingTests {
         ("stats", "status"), ("worfklow", "workflow"), ("kye", "key"), ("colour", nil), ("", nil),
     ])
     func `the word that was meant is found`(word: String, meant: String?) {
-        #expect(nearest(to: word, among: RunSearch.keys) == meant)
+        #expect(NearestName.of(word, among: RunSearch.keys) == meant)
     }
 }
 

@@ -1,9 +1,9 @@
 /// Finds what somebody meant to write.
-enum NearestName {
+package enum NearestName {
     /// The candidate that is fewest changes away from a name, if it is near enough to be meant.
     ///
     /// Transposed neighbours count as one change (optimal string alignment distance).
-    static func of(_ name: String, among candidates: some Sequence<String>) -> String? {
+    package static func of(_ name: String, among candidates: some Sequence<String>) -> String? {
         guard name.utf8.count <= 64 else { return nil }
         let written = Array(name.lowercased().utf8)
         let limit = max(1, min(3, written.count / 3 + 1))
