@@ -133,11 +133,13 @@ extension WorkflowHost {
         let run = RunStart(target: target, input: start.input, trigger: ["type": "manual"], key: start.key)
         let faults = run.faults
         guard faults.isEmpty else { throw HostError.invalidInput(faults) }
-        let digest = SHA256.hash(
-            data: Array(start.workflow.utf8) + [0] + input + [0] + Array((start.key ?? "").utf8))
+        let digest = start.idempotencyKey.map { _ in
+            let request = Array(start.workflow.utf8) + [0] + input + [0] + Array((start.key ?? "").utf8)
+            return "\(SHA256.hash(data: request))"
+        }
         return Submission(
             namespace: namespace, starts: [run.newRun(correlationID: nil, ambient: ambient)],
-            idempotencyKey: start.idempotencyKey, requestDigest: start.idempotencyKey.map { _ in "\(digest)" }
+            idempotencyKey: start.idempotencyKey, requestDigest: digest
         )
     }
 

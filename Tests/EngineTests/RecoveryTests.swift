@@ -1,6 +1,7 @@
 @testable import Perigee
 import Foundation
 import PerigeeJournal
+import PerigeeLua
 import PerigeeTesting
 import Synchronization
 import Testing
@@ -25,9 +26,15 @@ struct RecoveryTests {
         let base: any Journal
         private let left: Mutex<Int?>
         private let isAfter: Bool
+        /// Looks at every batch first, and may hold it up.
+        private let before: @Sendable ([Commit]) async -> Void
 
-        init(_ base: any Journal, at commit: Int?, after: Bool) {
+        init(
+            _ base: any Journal, at commit: Int?, after: Bool,
+            before: @escaping @Sendable ([Commit]) async -> Void = { _ in }
+        ) {
             self.base = base
+            self.before = before
             left = Mutex(commit)
             isAfter = after
         }
@@ -47,7 +54,8 @@ struct RecoveryTests {
         }
 
         func commit(_ commits: [Commit]) async throws -> [Result<CommitReceipt, JournalError>] {
-            try await gate { try await base.commit(commits) }
+            await before(commits)
+            return try await gate { try await base.commit(commits) }
         }
         func heartbeat(host: String, now: Timestamp, leaseUntil: Timestamp) async throws -> Heartbeat {
             try await base.heartbeat(host: host, now: now, leaseUntil: leaseUntil)
@@ -242,6 +250,51 @@ struct RecoveryTests {
         guard case .suspend = same.request(request("Charge"), at: Timestamp(milliseconds: 9)) else {
             Issue.record("the second Charge is a step of its own")
             return
+        }
+    }
+
+    @Test("A run that is cancelled while it computes does nothing more, however long the journal takes")
+    func cancelledBetweenSlices() async throws {
+        let goesOn = Readiness()
+        let journal = CrashingJournal(MemoryJournal(), at: nil, after: false) { commits in
+            let isCancelling = commits.contains {
+                if case .ended(.cancelled, _, _) = $0.next { true } else { false }
+            }
+            if isCancelling { await goesOn.wait() }
+        }
+        let count = { (first: String, times: String, then: String) in
+            script("local n = 0 \(first) for i = 1, \(times) do n = n + i end \(then) return n")
+        }
+        // Both share one thread slice by slice, so the second is at its mark when the first would be at its call.
+        let test = try TestHost(
+            scripts: [
+                "short.lua": count(
+                    "call(\"Begin\", \"begun\")", "5e7",
+                    "http.post(\"After\", { url = \"https://a.example\" })"),
+                "long.lua": count("", "15e7", "call(\"Mark\", \"mark\")"),
+            ], journal: journal
+        ) { options in
+            options.shards = 1
+            options.limits.cpuMilliseconds = 60_000
+        }
+        test.host.register("mark") { (_: String?, _: CallContext) async in
+            goesOn.open()
+            return true
+        }
+        let (beginnings, beginning) = AsyncStream.makeStream(of: Void.self)
+        test.host.register("begun") { (_: String?, _: CallContext) async in
+            beginning.yield()
+            return true
+        }
+        try await test.run { test in
+            var begun = beginnings.makeAsyncIterator()
+            let id = try await test.begin("short").id
+            await begun.next()
+            let long = try await test.begin("long").id
+            _ = try await test.host.cancel(run: id, by: "ana")
+            #expect(try await test.end(id).status == .cancelled)
+            #expect(test.world.requests.isEmpty)
+            #expect(try await test.end(long).status == .completed)
         }
     }
 

@@ -15,7 +15,6 @@ actor Shard {
     /// Runs that were claimed again before the commit that let go of them was acknowledged here.
     private var early: [Int64: ClaimedRun] = [:]
     private var outbox: [Commit] = []
-    private var awaited: Set<Int64> = []
     private var flushing: Task<Void, Never>?
     /// No effect begins any more; what is on its way to the journal still arrives.
     private var isEnding = false
@@ -30,9 +29,6 @@ actor Shard {
     deinit {
         thread.stop()
     }
-
-    /// How many runs are being worked on.
-    var activeCount: Int { running.count }
 
     // MARK: Taking runs up
 
@@ -98,15 +94,21 @@ actor Shard {
         if let error = execution.cancellation { return cancel(execution, error) }
         switch execution.advance(reply, at: { services.now }) {
         case .preempted:
-            Task { self.continueSlice(execution.run.number) }
+            let (number, epoch) = (execution.run.number, execution.machine.epoch)
+            Task { self.continueSlice(number, epoch) }
         case .action(let action):
             perform(action, execution)
         }
     }
 
-    private func continueSlice(_ number: Int64) {
-        guard let execution = running[number] else { return }
+    private func continueSlice(_ number: Int64, _ epoch: Int64) {
+        guard let execution = current(number, epoch), !execution.isCommitting else { return }
         advance(execution, nil)
+    }
+
+    /// The execution that something begun earlier belongs to; `nil` if it was given up or taken up anew meanwhile.
+    private func current(_ number: Int64, _ epoch: Int64) -> RunExecution? {
+        running[number].flatMap { $0.machine.epoch == epoch ? $0 : nil }
     }
 
     private func perform(_ action: RunMachine.Action, _ execution: RunExecution) {
@@ -114,7 +116,6 @@ actor Shard {
         case .resume(let outcome): advance(execution, outcome)
         case .commit(let commit):
             execution.isCommitting = true
-            awaited.insert(commit.run)
             outbox.append(services.withStarts(commit, execution.run))
             flush()
         case .perform(let effect, let step): begin(effect, step, execution)
@@ -128,27 +129,27 @@ actor Shard {
             outbox.append(commit)
             flush()
         }
-        let number = execution.run.number
+        let (number, epoch) = (execution.run.number, execution.machine.epoch)
         let run = execution.run
         execution.effect = Task { [services] in
             let result = await services.perform(
                 effect, step, run,
-                report: { detail in await self.attempted(number, step, detail) })
+                report: { detail in await self.attempted(number, epoch, step, detail) })
             guard let result else { return }
-            self.effectEnded(number, step, result)
+            self.effectEnded(number, epoch, step, result)
         }
     }
 
-    private func effectEnded(_ number: Int64, _ step: Step, _ result: EffectResult) {
-        guard let execution = running[number], !execution.isCommitting else { return }
+    private func effectEnded(_ number: Int64, _ epoch: Int64, _ step: Step, _ result: EffectResult) {
+        guard let execution = current(number, epoch), !execution.isCommitting else { return }
         execution.effect = nil
         services.tell(execution.run, step, result)
         let action = execution.machine.effectEnded(result, step: step, at: services.now)
         perform(action, execution)
     }
 
-    private func attempted(_ number: Int64, _ step: Step, _ detail: AttemptDetail) {
-        guard let execution = running[number] else { return }
+    private func attempted(_ number: Int64, _ epoch: Int64, _ step: Step, _ detail: AttemptDetail) {
+        guard let execution = current(number, epoch) else { return }
         services.tell(
             .attempt(
                 run: execution.run.id, workflow: execution.run.workflow, step: step.address.label,
@@ -211,13 +212,11 @@ actor Shard {
     }
 
     private func acknowledge(_ commit: Commit, _ result: Result<CommitReceipt, JournalError>) {
-        // An execution of another epoch is none of this commit's concern.
-        let execution = running[commit.run].flatMap { $0.machine.epoch == commit.epoch ? $0 : nil }
+        let execution = current(commit.run, commit.epoch)
         if case .failure(let error) = result {
             // Another host has the run, or a person ended it: what is in memory here is no longer true.
             services.logger.notice("run \(commit.run) was given up: \(error)")
             execution?.effect?.cancel()
-            awaited.remove(commit.run)
             if let execution { release(execution) }
             return
         }
@@ -225,7 +224,7 @@ actor Shard {
         guard let execution else { return }
         // Annotations travel beside the run and nothing waits for them.
         let isBeside = commit.next == .running && commit.entries.isEmpty
-        guard !isBeside, awaited.remove(commit.run) != nil else { return }
+        guard !isBeside, execution.isCommitting else { return }
         execution.isCommitting = false
         if case .waiting = commit.next {
             if execution.cancellation == nil { resident.insert(execution) }
