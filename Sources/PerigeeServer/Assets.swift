@@ -1,6 +1,7 @@
 import Crypto
 import HTTPTypes
 import Hummingbird
+import PerigeeJournal
 import NIOCore
 
 /// The dashboard's files: a stylesheet, a script and an icon, each under an address that changes with its
@@ -17,9 +18,7 @@ enum Assets {
             self.name = name
             self.mediaType = mediaType
             self.bytes = bytes
-            hash = SHA256.hash(data: bytes).prefix(8).map { byte in
-                String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
-            }.joined()
+            hash = SHA256.hash(data: bytes).prefix(8).hexadecimal
         }
 
         var address: String { "/assets/\(name)?v=\(hash)" }

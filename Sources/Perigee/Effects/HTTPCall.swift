@@ -104,7 +104,7 @@ struct HTTPCall: Sendable {
 
     private static func key(run: String, address: StepAddress) -> String {
         let digest = Array(SHA256.hash(data: Array("\(run)\(address)".utf8)))
-        let hex = digest.prefix(16).map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
+        let hex = digest.prefix(16).hexadecimal
         let groups = [
             hex.prefix(8), hex.dropFirst(8).prefix(4), hex.dropFirst(12).prefix(4),
             hex.dropFirst(16).prefix(4),

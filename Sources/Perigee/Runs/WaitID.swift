@@ -9,10 +9,6 @@ enum WaitID {
     static func make(run: String, sequence: Int, kind: Wait.Kind) -> String {
         guard case .approval = kind else { return "\(run)/\(sequence)" }
         let digest = SHA256.hash(data: Array("perigee approval \(run) \(sequence)".utf8))
-        let text = digest.prefix(15).map { byte in
-            let digits = String(byte, radix: 16)
-            return digits.count == 1 ? "0" + digits : digits
-        }
-        return "apr_" + text.joined()
+        return "apr_" + digest.prefix(15).hexadecimal
     }
 }

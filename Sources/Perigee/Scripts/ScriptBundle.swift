@@ -21,7 +21,7 @@ struct ScriptBundle: Sendable {
             hasher.update(data: Array("\(path.utf8.count):\(path)\(text.utf8.count):".utf8))
             hasher.update(data: Array(text.utf8))
         }
-        hash = hasher.finalize().map { String(format: "%02x", $0) }.joined()
+        hash = hasher.finalize().hexadecimal
     }
 
     /// The path of the script itself.

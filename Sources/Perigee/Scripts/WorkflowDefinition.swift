@@ -16,7 +16,7 @@ struct WorkflowDefinition: Sendable {
     /// The triggers as they were declared.
     let declaredTriggers: [JSON]
     /// `lead:{id}`: the template of the business key.
-    let key: String?
+    let key: KeyTemplate?
     let input: InputSchema?
     /// The input schema as it was declared.
     let declaredInput: JSON?
@@ -27,7 +27,6 @@ struct WorkflowDefinition: Sendable {
     init(_ fields: JSON, bundle: ScriptBundle) throws(ScriptProblem) {
         name = fields["name"]?.string
         about = fields["about"]?.string
-        key = fields["key"]?.string
         declaredTriggers = fields["on"]?.array ?? []
         declaredInput = fields["input"]
         do {
@@ -35,7 +34,9 @@ struct WorkflowDefinition: Sendable {
                 try WorkflowDefinition.trigger(trigger)
             }
             input = try declaredInput.map { schema throws(DefinitionFault) in try InputSchema(schema) }
-            if let key { try WorkflowDefinition.checkKey(key) }
+            key = try fields["key"]?.string.map { text throws(DefinitionFault) in
+                try WorkflowDefinition.keyTemplate(text)
+            }
         } catch {
             let path = bundle.scriptPath
             throw ScriptProblem(
@@ -64,12 +65,13 @@ struct WorkflowDefinition: Sendable {
         return .event(type: type, match: match, changed: changed)
     }
 
-    private static func checkKey(_ key: String) throws(DefinitionFault) {
-        guard KeyTemplate(key) != nil else {
+    private static func keyTemplate(_ key: String) throws(DefinitionFault) -> KeyTemplate {
+        guard let template = KeyTemplate(key) else {
             throw DefinitionFault(
                 code: "PG1014", message: "`key` = \"\(key)\" has a brace that does not close.",
                 hint: "Write for example key = \"lead:{id}\".", word: "key")
         }
+        return template
     }
 }
 

@@ -73,24 +73,23 @@ struct TriggerIndex: Sendable {
 /// A run that is about to be created: its input is checked against what the workflow declares.
 struct RunStart {
     let target: TriggerIndex.Target
-    var input: JSON
-    var trigger: JSON
-    var key: String?
+    let input: JSON
+    let trigger: JSON
+    let key: String?
+    /// Every fault of the input.
+    let faults: [InputFault]
 
     init(target: TriggerIndex.Target, input: JSON, trigger: JSON, key: String? = nil) {
         self.target = target
         self.input = input
         self.trigger = trigger
-        self.key = key ?? target.definition.key.flatMap(KeyTemplate.init)?.key(for: input)
+        self.key = key ?? target.definition.key?.key(for: input)
+        faults = target.definition.input?.faults(of: input) ?? []
     }
-
-    /// Every fault of the input.
-    var faults: [InputFault] { target.definition.input?.faults(of: input) ?? [] }
 
     /// The run; one whose input has faults is created all the same and needs attention, so that nothing is lost.
     func newRun(correlationID: String?, ambient: any Ambient) -> NewRun {
         let id = ambient.identifier("run")
-        let faults = faults
         let error = faults.isEmpty ? nil : RunStart.error(faults).bytes
         return NewRun(
             id: id, workflow: target.version.workflow, version: target.version.number,
