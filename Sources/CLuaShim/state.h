@@ -94,6 +94,9 @@ int pg_load_chunk(lua_State *L, const char *bytecode, size_t length, const char 
 // calls.c: makes the table `host`.
 void pg_open_host(lua_State *L, const char *const *functions, int count);
 
+// search.c: replaces find, match, gmatch and gsub in the library `string`.
+void pg_open_search(lua_State *L);
+
 // coroutines.c: replaces resume, wrap and their kin.
 void pg_open_coroutines(lua_State *L);
 
@@ -102,6 +105,8 @@ void pg_enter(pg_state *state);
 void pg_leave(pg_state *state);
 void pg_end(pg_state *state, int reason);
 int pg_stop_here(lua_State *L);
+/// Ends the run, which `what` has used up a limit of.
+_Noreturn void pg_exhaust(lua_State *L, int reason, const char *what);
 
 // Keys in the registry (their addresses).
 extern const char pg_key_host, pg_key_environment, pg_key_modules, pg_key_pieces, pg_key_error, pg_key_array,

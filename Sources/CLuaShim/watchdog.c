@@ -83,6 +83,13 @@ int pg_stop_here(lua_State *L) {
     return lua_error(L);
 }
 
+_Noreturn void pg_exhaust(lua_State *L, int reason, const char *what) {
+    pg_end(pg_of(L), reason);
+    pg_stop_here(L);
+    luaL_error(L, "%s", what);
+    abort();
+}
+
 static void on_signal(int number) {
     (void)number;
     int saved = errno;
