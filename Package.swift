@@ -52,7 +52,7 @@ let package = Package(
     targets: [
         .systemLibrary(
             name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"]), .brew(["lua"])]),
-        .target(name: "CLuaShim", dependencies: ["CLua"]),
+        .target(name: "CLuaShim", dependencies: ["CLua"], exclude: ["README.md"]),
         .target(name: "PerigeeLua", dependencies: ["CLuaShim"], swiftSettings: house),
         .target(name: "PerigeeJournal", swiftSettings: house),
         .target(name: "PerigeeSQLite", dependencies: ["PerigeeJournal", grdb], swiftSettings: house),

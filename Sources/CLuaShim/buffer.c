@@ -18,9 +18,3 @@ bool pg_append(pg_buffer *buffer, const char *bytes, size_t length) {
 }
 
 bool pg_append_text(pg_buffer *buffer, const char *text) { return pg_append(buffer, text, strlen(text)); }
-
-bool pg_terminate(pg_buffer *buffer) {
-    if (!pg_append(buffer, "", 1)) return false;
-    buffer->length -= 1;
-    return true;
-}

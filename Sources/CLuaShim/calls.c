@@ -6,7 +6,6 @@
 
 static int raise_encoding(lua_State *L) {
     pg_state *s = pg_of(L);
-    pg_terminate(&s->message);
     lua_pushlstring(L, s->message.bytes, s->message.length);
     return pg_raise(L, "PG1020", "validation", lua_tostring(L, -1),
                     "Keep plain data only: text, numbers, true, false, lists and tables.");
@@ -40,13 +39,18 @@ static int call_host(lua_State *L) {
     bool may_wait = lua_toboolean(L, lua_upvalueindex(2));
     char script[128] = "";
     int line = 0;
-    if (s->ended) return pg_stop_here(L);
+    if (s->refusal_pending) pg_end(s, PG_ENDED_MEMORY, NULL);
     if (may_wait && (!lua_isyieldable(L) || s->blocked)) return refuse_waiting(L);
-    if (!pg_encode_arguments(L, lua_gettop(L))) return raise_encoding(L);
-    pg_find_script(L, script, sizeof script, &line);
-    s->reply.length = 0;
-    s->reply_kind = s->host.call(s->host.context, (int)lua_tointeger(L, lua_upvalueindex(1)), s->output.bytes,
-                                 s->output.length, s->secrets.bytes, s->secrets.length, script, line);
+    pg_out(s);
+    bool written = pg_encode_arguments(L, lua_gettop(L));
+    if (written) {
+        pg_find_script(L, script, sizeof script, &line);
+        s->reply.length = 0;
+        s->reply_kind = s->host.call(s->host.context, (int)lua_tointeger(L, lua_upvalueindex(1)), s->output.bytes,
+                                     s->output.length, s->secrets.bytes, s->secrets.length, script, line);
+    }
+    pg_in(s);
+    if (!written) return raise_encoding(L);
     if (s->reply_kind != PG_SUSPEND) return deliver(L);
     s->suspending = true;
     return lua_yieldk(L, 0, 0, resumed);
@@ -112,7 +116,10 @@ static int host_errormeta(lua_State *L) {
 static int host_json_encode(lua_State *L) {
     pg_state *s = pg_of(L);
     luaL_checkany(L, 1);
-    if (!pg_encode_value(L, 1, 0)) return raise_encoding(L);
+    pg_out(s);
+    bool written = pg_encode_value(L, 1, 0);
+    pg_in(s);
+    if (!written) return raise_encoding(L);
     lua_pushlstring(L, s->output.bytes, s->output.length);
     return 1;
 }
@@ -134,7 +141,7 @@ static int host_load(lua_State *L) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &pg_key_pieces);
     if (lua_getfield(L, -1, name) != LUA_TNIL) return 1;
     const char *full = lua_pushfstring(L, "stdlib/%s", name);
-    if (!s->host.module(s->host.context, full, strlen(full))) return luaL_error(L, "no piece '%s'", name);
+    if (!pg_find_module(s, full, strlen(full))) return luaL_error(L, "no piece '%s'", name);
     if (pg_load_chunk(L, s->chunk.bytes, s->chunk.length, s->chunk_name, false) != LUA_OK) return lua_error(L);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &pg_key_host);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &pg_key_environment);

@@ -1,5 +1,5 @@
 // coroutine.resume and its kin, replaced so that a coroutine that stops for the host (a durable verb, the end of a
-// time slice, the end of the run) stops everything around it too, and is not taken for a yield of its own.
+// time slice) stops everything around it too, and is not taken for a yield of its own.
 #include "state.h"
 
 static lua_State *coroutine_argument(lua_State *L) {
@@ -8,7 +8,7 @@ static lua_State *coroutine_argument(lua_State *L) {
     return co;
 }
 
-static bool stops_for_host(const pg_state *s) { return s->suspending || s->preempted || s->ended; }
+static bool stops_for_host(const pg_state *s) { return s->suspending || s->preempted; }
 
 /// Resumes `co` with `count` values that are on L's stack. Returns the number of results, now on L's stack, -1 for an
 /// error, which is there then, or -2 if the host wants everything to stop.
@@ -29,9 +29,9 @@ static int resume(lua_State *L, lua_State *co, int count) {
         s->current = L;
         count = 0;
         // Where the script can't be left, a time slice is only noted.
-    } while (status == LUA_YIELD && s->preempted && !s->ended && s->blocked);
+    } while (status == LUA_YIELD && s->preempted && s->blocked);
     s->blocked -= blocks;
-    if (s->ended || (status == LUA_YIELD && stops_for_host(s))) return -2;
+    if (status == LUA_YIELD && stops_for_host(s)) return -2;
     if (status == LUA_OK || status == LUA_YIELD) {
         if (!lua_checkstack(L, results + 1)) {
             lua_pop(co, results);
@@ -70,16 +70,10 @@ static int close_thread(lua_State *L, lua_State *co) {
     return status;
 }
 
-static int leave(lua_State *L, lua_KFunction next) {
-    pg_state *s = pg_of(L);
-    if (s->ended) return pg_stop_here(L);
-    return lua_yieldk(L, 0, 0, next);
-}
-
 static int resume_next(lua_State *L, int status, lua_KContext context);
 
 static int resume_results(lua_State *L, int results) {
-    if (results == -2) return leave(L, resume_next);
+    if (results == -2) return lua_yieldk(L, 0, 0, resume_next);
     if (results < 0) {
         lua_pushboolean(L, 0);
         lua_insert(L, -2);
@@ -105,13 +99,12 @@ static int co_resume(lua_State *L) {
 static int wrap_next(lua_State *L, int status, lua_KContext context);
 
 static int wrap_results(lua_State *L, lua_State *co, int results) {
-    if (results == -2) return leave(L, wrap_next);
+    if (results == -2) return lua_yieldk(L, 0, 0, wrap_next);
     if (results >= 0) return results;
     int status = lua_status(co);
     if (status != LUA_OK && status != LUA_YIELD) {
         lua_xmove(L, co, 1);
         close_thread(L, co);
-        if (pg_of(L)->ended) return pg_stop_here(L);
         lua_xmove(co, L, 1);
     }
     if (lua_type(L, -1) == LUA_TSTRING) {
@@ -151,7 +144,6 @@ static int co_close(lua_State *L) {
         return luaL_error(L, "cannot close a coroutine that runs");
     }
     int status = close_thread(L, co);
-    if (pg_of(L)->ended) return pg_stop_here(L);
     lua_pushboolean(L, status == LUA_OK);
     if (status == LUA_OK) return 1;
     lua_xmove(co, L, 1);

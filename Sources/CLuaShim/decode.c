@@ -20,7 +20,10 @@ static void fail(reader *r) {
 
 /// Adds to the text that is being put together.
 static void keep(reader *r, const char *bytes, size_t length) {
-    if (!pg_append(&r->s->scratch, bytes, length)) luaL_error(r->L, "not enough memory");
+    pg_out(r->s);
+    bool kept = pg_append(&r->s->scratch, bytes, length);
+    pg_in(r->s);
+    if (!kept) luaL_error(r->L, "not enough memory");
 }
 
 static void skip_space(reader *r) {

@@ -6,6 +6,13 @@
 
 #define MAX_LOADED_TEXT (1 << 20)
 
+bool pg_find_module(pg_state *s, const char *name, size_t length) {
+    pg_out(s);
+    bool found = s->host.module(s->host.context, name, length);
+    pg_in(s);
+    return found;
+}
+
 int pg_load_chunk(lua_State *L, const char *bytecode, size_t length, const char *name, bool in_environment) {
     int status = luaL_loadbufferx(L, bytecode, length, name, "b");
     if (status == LUA_OK && in_environment) {
@@ -98,7 +105,7 @@ static int sandbox_require(lua_State *L) {
         return pg_raise(L, "PG1006", "script", lua_tostring(L, -1), "Move what both need into a third module.");
     }
     lua_pop(L, 1);
-    if (strncmp(name, "stdlib/", 7) == 0 || !s->host.module(s->host.context, name, length)) {
+    if (strncmp(name, "stdlib/", 7) == 0 || !pg_find_module(s, name, length)) {
         lua_pushfstring(L, "there is no module \"%s\" in this version of the script", name);
         return pg_raise(L, "PG1006", "script", lua_tostring(L, -1),
                         "Require it by a name that stands in the script, require \"lib.name\", with lib/name.lua in "

@@ -8,32 +8,6 @@
 const char pg_key_host, pg_key_environment, pg_key_modules, pg_key_pieces, pg_key_error, pg_key_array, pg_key_secret,
     pg_key_definition, pg_key_run;
 
-/// Counts every byte. A first refusal makes Lua collect garbage and ask for just the same again; when that is refused
-/// too, or anything else wants to grow meanwhile, or all of the memory would not do, the run is at its end, whatever
-/// the script does with the error.
-static void *allocate(void *context, void *block, size_t old, size_t new) {
-    pg_state *s = context;
-    if (!block) old = 0;
-    if (new == 0) {
-        s->memory_used -= old;
-        free(block);
-        return NULL;
-    }
-    if (new > old && s->memory_used + (new - old) > s->limits.memory_bytes) {
-        bool again = s->refusal_pending && s->refused_block == block && s->refused_old == old && s->refused_new == new;
-        bool another = s->refusal_pending && !again;
-        s->refusal_pending = true;
-        s->refused_block = block, s->refused_old = old, s->refused_new = new;
-        if ((again || another || new > s->limits.memory_bytes) && s->run) pg_end(s, PG_ENDED_MEMORY);
-        return NULL;
-    }
-    void *moved = realloc(block, new);
-    if (!moved) return NULL;
-    if (new > old) s->refusal_pending = false;
-    s->memory_used += new - old;
-    return moved;
-}
-
 typedef struct {
     const char *const *functions;
     int count;
@@ -46,31 +20,62 @@ static int open(lua_State *L) {
     return 0;
 }
 
-static int protect(pg_state *s, lua_CFunction function, void *argument) {
-    lua_pushcfunction(s->main, function);
-    lua_pushlightuserdata(s->main, argument);
+typedef struct {
+    lua_CFunction function;
+    void *argument;
+} protected_call;
+
+/// Called through pg_guard.
+static int run_protected(pg_state *s, void *context) {
+    protected_call *call = context;
+    s->current = s->main;
+    pg_in(s);
+    lua_pushcfunction(s->main, call->function);
+    lua_pushlightuserdata(s->main, call->argument);
     int status = lua_pcall(s->main, 1, 0, 0);
+    pg_out(s);
     if (status == LUA_OK) return PG_RETURNED;
     pg_describe(s, s->main);
     return PG_FAILED;
 }
 
-pg_state *pg_create(pg_limits limits, pg_host host, const char *const *functions, int count) {
+static int protect(pg_state *s, lua_CFunction function, void *argument) {
+    protected_call call = {function, argument};
+    return pg_guard(s, run_protected, &call);
+}
+
+static int make_main(pg_state *s, void *unused) {
+    (void)unused;
+    s->main = lua_newstate(pg_allocate, s);
+    if (!s->main) return PG_FAILED;
+    *(pg_state **)lua_getextraspace(s->main) = s;
+    return PG_RETURNED;
+}
+
+static pg_state *create_bare(pg_limits limits) {
     pg_state *s = calloc(1, sizeof *s);
     if (!s) return NULL;
     s->limits = limits;
+    s->arena = pg_arena_create(limits.memory_bytes);
+    if (s->arena && pg_guard(s, make_main, NULL) == PG_RETURNED) return s;
+    pg_close(s);
+    return NULL;
+}
+
+pg_state *pg_create(pg_limits limits, pg_host host, const char *const *functions, int count) {
+    pg_state *s = create_bare(limits);
+    if (!s) return NULL;
     s->host = host;
     s->path = calloc((size_t)limits.value_depth + 4, sizeof *s->path);
-    s->main = s->path ? lua_newstate(allocate, s) : NULL;
-    if (s->main) *(pg_state **)lua_getextraspace(s->main) = s;
     opening o = {functions, count};
-    if (s->main && protect(s, open, &o) == PG_RETURNED) return s;
+    if (s->path && protect(s, open, &o) == PG_RETURNED) return s;
     pg_close(s);
     return NULL;
 }
 
 void pg_close(pg_state *s) {
-    if (s->main) lua_close(s->main);
+    // Nothing in a state has a finalizer: its memory is all that there is to give back.
+    if (s->arena) pg_arena_close(s->arena);
     pg_buffer *buffers[] = {&s->reply, &s->chunk, &s->output, &s->scratch, &s->secrets,
                             &s->message, &s->error_value, &s->traceback};
     for (size_t index = 0; index < sizeof buffers / sizeof *buffers; index++) free(buffers[index]->bytes);
@@ -79,7 +84,7 @@ void pg_close(pg_state *s) {
     free(s);
 }
 
-size_t pg_memory(const pg_state *s) { return s->memory_used; }
+size_t pg_memory(const pg_state *s) { return pg_arena_bytes(s->arena); }
 
 void pg_set_reply(pg_state *s, const char *bytes, size_t length) {
     s->reply.length = 0;
@@ -195,25 +200,19 @@ static int finish(pg_state *s, int results) {
     return PG_RETURNED;
 }
 
-int pg_advance(pg_state *s, int kind, const char *bytes, size_t length) {
-    int results = 0;
+/// Called through pg_guard.
+static int resume_run(pg_state *s, void *context) {
+    int *results = context;
     bool starting = lua_status(s->run) == LUA_OK;
-    if (s->ended) return s->ended;
-    if (!s->preempted) s->cpu_used = 0;
-    s->reply_kind = kind;
-    if (!s->preempted) pg_set_reply(s, bytes, length);
-    s->suspending = s->preempted = s->refusal_pending = false;
-    s->blocked = 0;
     s->current = s->run;
-    pg_enter(s);
-    int status = lua_resume(s->run, NULL, starting ? lua_gettop(s->run) - 1 : 0, &results);
-    // The libraries' buffers do not ask again when they are refused, and raise a plain error.
-    if (status > LUA_YIELD && s->refusal_pending) pg_end(s, PG_ENDED_MEMORY);
-    pg_leave(s);
-    if (s->ended) return s->ended;
-    if (status == LUA_OK) return finish(s, results);
+    pg_in(s);
+    int status = lua_resume(s->run, NULL, starting ? lua_gettop(s->run) - 1 : 0, results);
+    pg_out(s);
+    // A buffer of the system's Lua does not ask again when it is refused, and raises an error that can be caught.
+    if (s->refusal_pending) pg_end(s, PG_ENDED_MEMORY, NULL);
+    if (status == LUA_OK) return PG_RETURNED;
     if (status == LUA_YIELD) {
-        lua_pop(s->run, results);
+        lua_pop(s->run, *results);
         return s->suspending ? PG_SUSPENDED : PG_PREEMPTED;
     }
     s->has_error_value = false;
@@ -221,12 +220,30 @@ int pg_advance(pg_state *s, int kind, const char *bytes, size_t length) {
     return PG_FAILED;
 }
 
+int pg_advance(pg_state *s, int kind, const char *bytes, size_t length) {
+    int results = 0;
+    if (s->ended) return s->ended;
+    if (!s->preempted) {
+        s->cpu_used = 0;
+        pg_set_reply(s, bytes, length);
+    }
+    s->reply_kind = kind;
+    s->suspending = s->preempted = s->refusal_pending = false;
+    s->blocked = 0;
+    int ended = pg_guard(s, resume_run, &results);
+    return ended == PG_RETURNED ? finish(s, results) : ended;
+}
+
 static int encode_definition(lua_State *L) {
     pg_state *s = pg_of(L);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &pg_key_definition);
-    if (pg_encode_value(L, -1, PG_FUNCTIONS_AS_TRUE)) return 0;
-    pg_terminate(&s->message);
-    lua_pushfstring(L, "workflow: %s", s->message.bytes);
+    pg_out(s);
+    bool written = pg_encode_value(L, -1, PG_FUNCTIONS_AS_TRUE);
+    pg_in(s);
+    if (written) return 0;
+    lua_pushliteral(L, "workflow: ");
+    lua_pushlstring(L, s->message.bytes, s->message.length);
+    lua_concat(L, 2);
     return pg_raise(L, "PG1020", "validation", lua_tostring(L, -1), "Declare plain data only.");
 }
 
@@ -246,35 +263,53 @@ pg_text pg_traceback(const pg_state *s) { return text_of(&s->traceback); }
 const char *pg_script(const pg_state *s) { return s->script; }
 int pg_line(const pg_state *s) { return s->line; }
 
+const char *pg_what(const pg_state *s) { return s->what; }
+
 typedef struct {
+    const char *text, *name;
+    size_t length;
     int (*write)(void *context, const void *bytes, size_t length);
     void *context;
-} sink;
+    char *message;
+    size_t message_size;
+} compilation;
 
 static int dump(lua_State *L, const void *bytes, size_t length, void *context) {
-    (void)L;
-    sink *to = context;
-    return to->write(to->context, bytes, length);
+    compilation *c = context;
+    pg_out(pg_of(L));
+    int stopped = c->write(c->context, bytes, length);
+    pg_in(pg_of(L));
+    return stopped;
+}
+
+/// Called through pg_guard. Loading and dumping raise nothing outside of their own protected call.
+static int compile(pg_state *s, void *context) {
+    compilation *c = context;
+    lua_State *L = s->current = s->main;
+    pg_in(s);
+    int failed = luaL_loadbufferx(L, c->text, c->length, c->name, "t") != LUA_OK;
+    if (!failed) {
+        failed = lua_dump(L, dump, c, 0);
+        pg_out(s);
+        if (failed) snprintf(c->message, c->message_size, "0:not enough memory");
+        return failed;
+    }
+    pg_out(s);
+    const char *why = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "0:unknown error";
+    snprintf(c->message, c->message_size, "%s", why);
+    return 1;
 }
 
 int pg_compile(const char *text, size_t length, const char *name,
                int (*write)(void *context, const void *bytes, size_t length), void *context,
                char *message, size_t message_size) {
-    // The state is only for this text: loading and dumping raise nothing outside of their own protected call.
-    lua_State *L = luaL_newstate();
-    if (!L) {
-        snprintf(message, message_size, "0:not enough memory");
-        return 1;
-    }
-    sink to = {write, context};
-    int failed = luaL_loadbufferx(L, text, length, name, "t") != LUA_OK;
-    if (failed) {
-        const char *why = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "0:unknown error";
-        snprintf(message, message_size, "%s", why);
-    } else {
-        failed = lua_dump(L, dump, &to, 0);
-        if (failed) snprintf(message, message_size, "0:not enough memory");
-    }
-    lua_close(L);
-    return failed;
+    compilation c = {text, name, length, write, context, message, message_size};
+    // A text is compiled in a state of its own, within bounds: there are texts that take the compiler hours.
+    pg_state *s = create_bare((pg_limits){.memory_bytes = 256 << 20, .slice_nanoseconds = 50000000,
+                                          .cpu_nanoseconds = 2000000000});
+    int result = s ? pg_guard(s, compile, &c) : PG_ENDED_MEMORY;
+    if (result == PG_ENDED_CPU) snprintf(message, message_size, "0:it takes too long to compile");
+    if (result == PG_ENDED_MEMORY) snprintf(message, message_size, "0:it needs too much memory to compile");
+    if (s) pg_close(s);
+    return result != 0;
 }

@@ -2,11 +2,15 @@
 #ifndef PERIGEE_STATE_H
 #define PERIGEE_STATE_H
 
+#define PERIGEE_SHIM 1
+
 #include "shim.h"
 
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -31,6 +35,7 @@ typedef struct {
 } pg_place;
 
 typedef struct pg_slot pg_slot;
+typedef struct pg_arena pg_arena;
 
 struct pg_state {
     lua_State *main;               // owns the registry; scripts never run on it
@@ -39,17 +44,24 @@ struct pg_state {
     pg_host host;
     pg_limits limits;
 
-    size_t memory_used;
-    const void *refused_block;     // the request that was refused last and may come again after a collection
-    size_t refused_old, refused_new;
-    bool refusal_pending;
+    pg_arena *arena;
+    bool refusal_pending;          // a request was refused; it comes again once after a collection
 
-    volatile int ended;            // 0, PG_ENDED_CPU or PG_ENDED_MEMORY: nothing runs any more
+    volatile sig_atomic_t ended;   // 0, PG_ENDED_CPU or PG_ENDED_MEMORY: nothing runs any more
+    jmp_buf escape;                // where an ended run is left to, and whether there is such a place now
+    bool escapable;
+    volatile sig_atomic_t inside;  // only Lua and C without locks is on the stack: it may be left at any instruction
+    bool interrupted;              // it was left from the signal's handler
+    char what[32];                 // the function that a limit ended
+#ifdef PERIGEE_LUA
+    perigee_lua_thread outer;      // what the thread had before it entered
+#endif
     bool suspending, preempted;    // why the run yielded to the host
     bool is_script;                // the run is a main chunk: its result is kept
     int blocked;                   // resumes under way from where Lua can't yield
     uint64_t cpu_used;
     pg_slot *slot;
+    const void *weak;              // the one metatable whose __mode counts (hardened Lua)
 
     int reply_kind;
     pg_buffer reply, chunk, output, scratch, secrets, message, error_value, traceback;
@@ -70,7 +82,6 @@ static inline pg_state *pg_of(lua_State *L) { return *(pg_state **)lua_getextras
 // buffer.c
 bool pg_append(pg_buffer *buffer, const char *bytes, size_t length);
 bool pg_append_text(pg_buffer *buffer, const char *text);
-bool pg_terminate(pg_buffer *buffer);
 
 // encode.c: writes the values from `first` to `last` of L's stack as an array, or just one value, to state->output.
 // They raise nothing; on failure the reason stands in state->message.
@@ -89,6 +100,7 @@ void pg_describe(pg_state *state, lua_State *from);
 
 // sandbox.c: fills the globals and the scripts' environment.
 void pg_open_sandbox(lua_State *L);
+bool pg_find_module(pg_state *state, const char *name, size_t length);
 int pg_load_chunk(lua_State *L, const char *bytecode, size_t length, const char *name, bool in_environment);
 
 // calls.c: makes the table `host`.
@@ -100,13 +112,22 @@ void pg_open_search(lua_State *L);
 // coroutines.c: replaces resume, wrap and their kin.
 void pg_open_coroutines(lua_State *L);
 
-// watchdog.c
-void pg_enter(pg_state *state);
-void pg_leave(pg_state *state);
-void pg_end(pg_state *state, int reason);
-int pg_stop_here(lua_State *L);
-/// Ends the run, which `what` has used up a limit of.
+// arena.c
+pg_arena *pg_arena_create(size_t limit);
+void pg_arena_close(pg_arena *arena);
+const char *pg_arena_base(const pg_arena *arena);
+size_t pg_arena_bytes(const pg_arena *arena);
+void *pg_allocate(void *context, void *block, size_t old, size_t new);
+
+// watchdog.c: runs `work` where an ended run can be left from, and returns what it returns or how the run ended.
+int pg_guard(pg_state *state, int (*work)(pg_state *state, void *argument), void *argument);
+_Noreturn void pg_end(pg_state *state, int reason, const char *what);
 _Noreturn void pg_exhaust(lua_State *L, int reason, const char *what);
+bool pg_is_readable(lua_State *L);
+
+/// Around everything that may hold a lock or half of something that outlives the run: malloc, Swift.
+static inline void pg_out(pg_state *state) { state->inside = 0; }
+static inline void pg_in(pg_state *state) { state->inside = 1; }
 
 // Keys in the registry (their addresses).
 extern const char pg_key_host, pg_key_environment, pg_key_modules, pg_key_pieces, pg_key_error, pg_key_array,

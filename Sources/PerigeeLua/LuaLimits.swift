@@ -35,6 +35,8 @@ public struct LuaLimit: Hashable, Sendable {
     public var script: String
     /// From 1; 0 if it is not known.
     public var line: Int
+    /// The function of Lua's library that used it up, such as `rep`; empty if that was the script itself.
+    public var function: String
 }
 
 /// An error that nothing in the script caught.

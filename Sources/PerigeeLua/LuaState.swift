@@ -45,7 +45,7 @@ public final class LuaState {
         let result = chunk.bytecode.withUnsafeBytes {
             pg_prelude(state, chars($0), $0.count, "=" + chunk.name)
         }
-        guard result == PG_RETURNED else { throw failure() }
+        guard result == PG_RETURNED else { throw failure(result) }
     }
 
     /// Runs a script's main chunk and keeps the table that it returns as the definition.
@@ -53,15 +53,15 @@ public final class LuaState {
         let result = chunk.bytecode.withUnsafeBytes {
             pg_prepare_script(state, chars($0), $0.count, "=" + chunk.name)
         }
-        guard result == PG_RETURNED else { return .failed(failure()) }
-        return advance(nil)
+        return result == PG_RETURNED ? advance(nil) : step(result)
     }
 
     /// The kept definition as JSON; functions stand there as `true`.
     ///
     /// - Throws: ``LuaFailure`` if it holds what JSON can't.
     public func definition() throws(LuaFailure) -> Bytes {
-        guard pg_definition(state) == PG_RETURNED, let value = bytes(pg_value(state)) else { throw failure() }
+        let result = pg_definition(state)
+        guard result == PG_RETURNED, let value = bytes(pg_value(state)) else { throw failure(result) }
         return value
     }
 
@@ -70,10 +70,11 @@ public final class LuaState {
     /// - Parameters:
     ///   - field: the function's name in the definition.
     ///   - argument: its one argument, as JSON.
-    /// - Throws: ``LuaFailure`` if there is no such function or no memory for the argument.
+    /// - Throws: ``LuaFailure`` if there is no such function. A limit that the argument runs into is told by the next
+    ///   ``advance(_:)``.
     public func begin(_ field: String, argument: Bytes) throws(LuaFailure) {
         let result = argument.withUnsafeBytes { pg_prepare_function(state, field, chars($0), $0.count) }
-        guard result == PG_RETURNED else { throw failure() }
+        if result == PG_FAILED { throw failure(result) }
     }
 
     /// Starts, or goes on.
@@ -81,22 +82,31 @@ public final class LuaState {
     /// - Parameter reply: what a suspended call gets; `nil` at the start and after ``LuaStep/preempted``.
     public func advance(_ reply: LuaReply?) -> LuaStep {
         let (kind, content) = (reply ?? .nothing).shim
-        switch content.withUnsafeBytes({ pg_advance(state, kind, chars($0), $0.count) }) {
+        return step(content.withUnsafeBytes { pg_advance(state, kind, chars($0), $0.count) })
+    }
+
+    private func step(_ result: Int32) -> LuaStep {
+        switch result {
         case Int32(PG_SUSPENDED): return .suspended
         case Int32(PG_PREEMPTED): return .preempted
         case Int32(PG_RETURNED): return .returned(bytes(pg_value(state)))
         case Int32(PG_ENDED_CPU): return .ended(limit(.cpu))
         case Int32(PG_ENDED_MEMORY): return .ended(limit(.memory))
-        default: return .failed(failure())
+        default: return .failed(failure(result))
         }
     }
 
     private func limit(_ kind: LuaLimitKind) -> LuaLimit {
-        LuaLimit(kind: kind, script: String(cString: pg_script(state)), line: Int(pg_line(state)))
+        LuaLimit(
+            kind: kind, script: String(cString: pg_script(state)), line: Int(pg_line(state)),
+            function: String(cString: pg_what(state)))
     }
 
-    private func failure() -> LuaFailure {
-        LuaFailure(
+    private func failure(_ result: Int32) -> LuaFailure {
+        guard result == PG_FAILED else {
+            return LuaFailure(message: "the script ran into the limit of its memory or time")
+        }
+        return LuaFailure(
             message: text(pg_message(state)), value: bytes(pg_error_value(state)),
             script: String(cString: pg_script(state)), line: Int(pg_line(state)),
             traceback: text(pg_traceback(state)).split(separator: "\n").map(String.init))

@@ -148,4 +148,25 @@ struct ScriptTests {
             #expect(history.annotations.map(\.text) == ["Chose", "careful", "a\t1"])
         }
     }
+
+    @Test("log as much as is kept of one run, and go on", arguments: Setting.all)
+    func manyLines(_ setting: Setting) async throws {
+        let many = "for i = 1, 6000 do print(i) end sleep('1h') for i = 6001, 12000 do print(i) end return 'done'"
+        let large = "for i = 1, 600 do log.info(('x'):rep(8000)) end return 'done'"
+        let test = try TestHost(setting, scripts: ["many.lua": script(many), "large.lua": script(large)])
+        try await test.run { test in
+            let id = try await test.begin("many").id
+            _ = try await test.run(id, reaches: .waiting)
+            test.clock.advance(milliseconds: 3_600_000)
+            #expect(try await test.end(id).result == "done")
+            let lines = try await test.host.history(run: id).annotations.map(\.text)
+            #expect(lines.count == 10_000 && lines[9_998] == "9999")
+            #expect(lines.last?.hasPrefix("This run has logged 10000 lines and notes") == true)
+
+            let other = try await test.begin("large").id
+            #expect(try await test.end(other).result == "done")
+            let kept = try await test.host.history(run: other).annotations.map(\.text)
+            #expect(kept.count == 525 && kept.last?.hasPrefix("This run has logged 525 lines") == true)
+        }
+    }
 }

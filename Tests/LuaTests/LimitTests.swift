@@ -82,6 +82,23 @@ struct LimitTests {
         ("calls of the host", "while true do echo(1) end"),
         ("failing calls of the host", "while true do pcall(refuse) end"),
         ("errors", "while true do pcall(error, 'x') end"),
+        ("an empty text repeated", "return #(''):rep(1 << 62)"),
+        ("a move without end", "pcall(table.move, {}, 1, math.maxinteger - 1, 2)"),
+        (
+            "a list that lies about its length",
+            """
+            pcall(table.concat, setmetatable({}, { __len = function() return 1 << 40 end,
+            __index = function() return '' end }))
+            """
+        ),
+        (
+            "a slow text to compile",
+            "while true do load(('if a then '):rep(190) .. ('elseif a then '):rep(60000)) end"
+        ),
+        (
+            "keys that collide",
+            "local t = {} for i = 1, 1 << 16 do t[i * ((1 << 20) - 1)] = i end while true do t[0] = t[5] end"
+        ),
     ])
     func `an endless program is ended by its CPU limit`(what: String, body: String) throws {
         #expect(try run(body, limits: LimitTests.quick()).limit().kind == .cpu)
@@ -155,6 +172,27 @@ struct LimitTests {
     func `a limit says where the script was`(body: String, line: Int) throws {
         let limit = try run(body, limits: LimitTests.quick()).limit()
         #expect(limit.script == "test.lua" && limit.line == line)
+    }
+
+    @Test(arguments: [
+        ("return #(''):rep(1 << 62)", "rep"), ("return #('x'):rep(1 << 30)", "rep"),
+        ("table.move({}, 1, math.maxinteger - 1, 2)", "move"), ("while true do end", ""),
+    ])
+    func `a limit says which function used it up`(body: String, function: String) throws {
+        #expect(try run(body, limits: LimitTests.quick()).limit().function == function)
+    }
+
+    @Test func `a text that takes too long to compile is refused`() {
+        let text = "if a then " + String(repeating: "elseif a then ", count: 300_000) + " end"
+        let error = #expect(throws: LuaSyntaxError.self) { try LuaChunk.compile(text, name: "slow.lua") }
+        #expect(error?.message == "it takes too long to compile")
+    }
+
+    @Test func `threads stay usable after scripts were ended in the midst of C`() throws {
+        for _ in 0..<20 {
+            #expect(try run("return #(''):rep(1 << 62)", limits: LimitTests.quick()).limit().kind == .cpu)
+            #expect(try run("local t = {} for i = 1, 1000 do t[i] = i end return #t").result() == "1000")
+        }
     }
 
     @Test(arguments: [

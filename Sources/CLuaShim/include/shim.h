@@ -73,5 +73,7 @@ pg_text pg_traceback(const pg_state *state);
 /// After PG_FAILED and PG_ENDED_…: where.
 const char *pg_script(const pg_state *state);
 int pg_line(const pg_state *state);
+/// After PG_ENDED_…: the function of Lua's library that used it up; empty if it was the script itself.
+const char *pg_what(const pg_state *state);
 
 #endif

@@ -94,7 +94,8 @@ final class RunExecution {
     }
 
     private func describe(_ limit: LuaLimit) -> ScriptError {
-        let place = limit.line > 0 ? " at \(limit.script):\(limit.line)" : ""
+        let function = limit.function.isEmpty ? "" : ", in `\(limit.function)`"
+        let place = (limit.line > 0 ? " at \(limit.script):\(limit.line)" : "") + function
         let fields: [String: JSON] = ["script": .string(limit.script), "line": .int(Int64(limit.line))]
         switch limit.kind {
         case .cpu:

@@ -64,6 +64,8 @@ struct RunMachine {
     private var answers: [String: WaitAnswer] = [:]
     private var occurrences: [String: Int] = [:]
     private var noteCount = 0
+    private var noteBytes = 0
+    private var notesAreKept = true
     private var nextSequence: Int
     private var suspension: Suspension?
     private var current: (step: Step, wait: String)?
@@ -202,14 +204,29 @@ struct RunMachine {
 
     // MARK: The script shows something to people
 
-    /// Keeps an annotation, unless the run made it before.
+    /// The most that one run may log and note: lines, and bytes of them.
+    static let maxAnnotations = 10_000
+    static let maxAnnotationBytes = 4 * 1_048_576
+
+    /// Keeps an annotation, unless the run made it before or has made too many.
     mutating func annotate(
         _ kind: Annotation.Kind, level: String, text: String, data: Payload?, at now: Timestamp
     ) {
+        guard notesAreKept else { return }
         noteCount += 1
+        noteBytes += text.utf8.count + (data?.count ?? 0)
+        notesAreKept = noteCount < RunMachine.maxAnnotations && noteBytes < RunMachine.maxAnnotationBytes
         guard !isReplaying else { return }
-        unsaved.annotations.append(
-            Annotation(ordinal: noteCount, at: now, kind: kind, level: level, text: text, data: data))
+        var annotation = Annotation(
+            ordinal: noteCount, at: now, kind: kind, level: level, text: text, data: data)
+        if !notesAreKept {
+            annotation.kind = .log
+            annotation.level = "warning"
+            annotation.text =
+                "This run has logged \(noteCount) lines and notes, as much as is kept of one run; the rest is left out."
+            annotation.data = nil
+        }
+        unsaved.annotations.append(annotation)
     }
 
     mutating func tag(_ tags: Payload) {

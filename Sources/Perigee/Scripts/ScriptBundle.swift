@@ -112,6 +112,20 @@ struct ScriptFolder: Sendable {
                 code: "PG1006", message: "\(file) is a link that leads out of the scripts folder.",
                 hint: "Copy the file into the folder.", file: requiredBy.isEmpty ? file : requiredBy)
         }
+        let attributes = try? FileManager.default.attributesOfItem(atPath: full)
+        let size = attributes?[.size] as? Int ?? 0
+        // A pipe or a device would never end, or never answer.
+        if let type = attributes?[.type] as? FileAttributeType, type != .typeRegular {
+            throw ScriptProblem(
+                code: "PG1006", message: "\(file) is not a file.",
+                hint: "Put the script's text there, or rename it.",
+                file: requiredBy.isEmpty ? file : requiredBy)
+        }
+        guard size <= ScriptFolder.maxFileBytes else {
+            throw ScriptProblem(
+                code: "PG1006", message: "\(file) has \(size) bytes; 1 MiB is the most.",
+                hint: "Move data out of the script, or split it into modules.", file: file)
+        }
         guard let data = FileManager.default.contents(atPath: full) else {
             let module = String(file.dropLast(4)).replacing("/", with: ".")
             throw ScriptProblem(
@@ -123,11 +137,6 @@ struct ScriptFolder: Sendable {
                     : "Create \(file) in the scripts folder, or correct the name.",
                 file: requiredBy.isEmpty ? file : requiredBy, line: line, word: module,
                 text: texts[requiredBy])
-        }
-        guard data.count <= ScriptFolder.maxFileBytes else {
-            throw ScriptProblem(
-                code: "PG1006", message: "\(file) has \(data.count) bytes; 1 MiB is the most.",
-                hint: "Move data out of the script, or split it into modules.", file: file)
         }
         guard let text = String(validating: data, as: UTF8.self) else {
             throw ScriptProblem(
