@@ -31,7 +31,7 @@ static int refuse_waiting(lua_State *L) {
     lua_pushfstring(
         L, "\"%s\" can't wait here: it is called from a place that Lua can't leave and come back to", label);
     return pg_raise(L, "PG1010", "script", lua_tostring(L, -1),
-                    "Call it before or after table.sort, string.gsub or the module's first run, not inside.");
+                    "Call it before or after table.sort or the module's first run, not inside.");
 }
 
 static int call_host(lua_State *L) {

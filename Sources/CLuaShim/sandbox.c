@@ -199,6 +199,7 @@ void pg_open_sandbox(lua_State *L) {
         {"load", sandbox_load}, {"require", sandbox_require}, {"setmetatable", sandbox_setmetatable}, {NULL, NULL},
     };
     open_libraries(L);
+    pg_open_search(L);
     pg_open_coroutines(L);
     seed_random(L, pg_of(L)->limits.seed);
     lua_createtable(L, 0, 64);

@@ -107,6 +107,9 @@ int pg_load_chunk(lua_State *L, const char *bytecode, size_t length, const char 
 // calls.c: makes the table `host`.
 void pg_open_host(lua_State *L, const char *const *functions, int count);
 
+// search.c: replaces find, match, gmatch and gsub in the library `string`.
+void pg_open_search(lua_State *L);
+
 // coroutines.c: replaces resume, wrap and their kin.
 void pg_open_coroutines(lua_State *L);
 

@@ -150,7 +150,6 @@ struct SuspensionTests {
 
     @Test(arguments: [
         ("a sort comparator", "table.sort({ 2, 1 }, function(a, b) await('cmp') return a < b end)"),
-        ("a gsub callback", "('abc'):gsub('b', function() await('sub') end)"),
         ("a module's main chunk", "require 'waiting'"),
         (
             "a coroutine in a sort comparator",
