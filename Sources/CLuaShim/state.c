@@ -34,6 +34,14 @@ static void *allocate(void *context, void *block, size_t old, size_t new) {
     return moved;
 }
 
+int pg_is_hardened(void) {
+#ifdef PERIGEE_LUA
+    return 1;
+#else
+    return 0;
+#endif
+}
+
 typedef struct {
     const char *const *functions;
     int count;
