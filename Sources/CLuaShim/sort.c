@@ -40,20 +40,24 @@ static void ask(const merge_sort *m, uint32_t *a, uint32_t *b) {
 
 /// Takes the answer; false when everything is sorted.
 static bool answer(merge_sort *m, bool less) {
-    if (m->checking && less) {
+    if (m->checking && !less) {
+        m->from += 2 * m->width;
+        return find_pair(m);
+    }
+    if (m->checking) {
         m->checking = false;
         memcpy(m->spare, m->order + m->from, m->width * sizeof *m->order);
         m->left = 0;
         m->right = middle_of(m);
         m->out = m->from;
-        return true;
-    }
-    if (!m->checking) {
+    } else {
         if (less) m->order[m->out++] = m->order[m->right++];
         else m->order[m->out++] = m->spare[m->left++];
-        if (m->left < m->width && m->right < end_of(m)) return true;
-        memcpy(m->order + m->out, m->spare + m->left, (m->width - m->left) * sizeof *m->order);
     }
+    // The first answer said that the right run's first element is less than the left run's last one.
+    if (m->left == m->width - 1 && m->right == middle_of(m)) m->order[m->out++] = m->order[m->right++];
+    if (m->left < m->width && m->right < end_of(m)) return true;
+    memcpy(m->order + m->out, m->spare + m->left, (m->width - m->left) * sizeof *m->order);
     m->from += 2 * m->width;
     return find_pair(m);
 }
