@@ -64,7 +64,11 @@ static int close_thread(lua_State *L, lua_State *co) {
     pg_state *s = pg_of(L);
     s->current = co;
     s->blocked++;
+#if LUA_VERSION_RELEASE_NUM >= 50406
+    int status = lua_closethread(co, L);
+#else
     int status = lua_resetthread(co);
+#endif
     s->blocked--;
     s->current = L;
     return status;
@@ -150,8 +154,27 @@ static int co_close(lua_State *L) {
     return 2;
 }
 
+/// Whether a callback of string.gsub or table.sort is being run by `L`. Verbs may wait there; a coroutine's own yield
+/// is refused as in stock Lua.
+static bool is_in_callback(lua_State *L) {
+    lua_Debug frame;
+    for (int level = 1; lua_getstack(L, level, &frame); level++) {
+        lua_getinfo(L, "f", &frame);
+        lua_CFunction function = lua_tocfunction(L, -1);
+        lua_pop(L, 1);
+        if (function && (function == pg_gsub || function == pg_sort)) return true;
+    }
+    return false;
+}
+
 static int co_yield(lua_State *L) {
-    if (L == pg_of(L)->run || L == pg_of(L)->main) return luaL_error(L, "attempt to yield from outside a coroutine");
+    const char *refusal = NULL;
+    if (L == pg_of(L)->run || L == pg_of(L)->main) refusal = "attempt to yield from outside a coroutine";
+    else if (pg_of(L)->has_called_back && is_in_callback(L)) refusal = "attempt to yield across a C-call boundary";
+    if (refusal) {
+        lua_pushstring(L, refusal);
+        return lua_error(L);
+    }
     return lua_yield(L, lua_gettop(L));
 }
 

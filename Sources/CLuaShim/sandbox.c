@@ -22,8 +22,10 @@ int pg_load_chunk(lua_State *L, const char *bytecode, size_t length, const char 
     return status;
 }
 
-/// Joins the pieces that a reader function gives; pushes the text, or nil and a message.
-static bool read_pieces(lua_State *L) {
+static const char too_long[] = "load: the text is longer than 1 MiB";
+
+/// Joins the pieces that a reader function gives and pushes the text; returns NULL, or why there is none.
+static const char *read_pieces(lua_State *L) {
     luaL_Buffer text;
     size_t total = 0;
     luaL_buffinit(L, &text);
@@ -32,30 +34,36 @@ static bool read_pieces(lua_State *L) {
         lua_call(L, 0, 1);
         size_t length = 0;
         const char *piece = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &length) : NULL;
-        if (!piece && !lua_isnil(L, -1)) return luaL_error(L, "load: the reader must return text"), false;
+        if (!piece && !lua_isnil(L, -1)) return "reader function must return a string";
         total += length;
-        if (total > MAX_LOADED_TEXT) return luaL_error(L, "load: the text is longer than 1 MiB"), false;
+        if (total > MAX_LOADED_TEXT) return too_long;
         if (length == 0) {
             lua_pop(L, 1);
             luaL_pushresult(&text);
-            return true;
+            return NULL;
         }
         luaL_addvalue(&text);
     }
 }
 
+static int refuse_text(lua_State *L, const char *why) {
+    lua_pushnil(L);
+    lua_pushstring(L, why);
+    return 2;
+}
+
 static int sandbox_load(lua_State *L) {
-    char name[64];
-    const char *given = luaL_optstring(L, 2, "load");
-    if (*given == '=' || *given == '@') given++;
-    // The stdlib's own chunks are left out of messages: a script must not pass for one.
-    snprintf(name, sizeof name, "=%.60s", strncmp(given, "stdlib/", 7) == 0 ? "load" : given);
-    bool has_environment = !lua_isnone(L, 4);
-    if (lua_isfunction(L, 1)) read_pieces(L);
-    else lua_pushvalue(L, 1);
     size_t length;
-    const char *text = luaL_checklstring(L, -1, &length);
-    if (length > MAX_LOADED_TEXT) return luaL_error(L, "load: the text is longer than 1 MiB");
+    bool is_text = lua_isstring(L, 1), has_environment = !lua_isnone(L, 4);
+    if (!is_text) luaL_checktype(L, 1, LUA_TFUNCTION);
+    const char *name = luaL_optstring(L, 2, is_text ? lua_tostring(L, 1) : "=(load)");
+    // The stdlib's own chunks are left out of messages: a script must not pass for one.
+    if (strncmp(name, "=stdlib/", 8) == 0) name = "=(load)";
+    const char *why = is_text ? NULL : read_pieces(L);
+    if (is_text) lua_pushvalue(L, 1);
+    if (why) return refuse_text(L, why);
+    const char *text = lua_tolstring(L, -1, &length);
+    if (length > MAX_LOADED_TEXT) return refuse_text(L, too_long);
     if (luaL_loadbufferx(L, text, length, name, "t") != LUA_OK) {
         lua_pushnil(L);
         lua_insert(L, -2);

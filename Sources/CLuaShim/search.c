@@ -285,7 +285,7 @@ static int substitute_text(lua_State *L, lua_Integer limit) {
     return substitute(L, &g);
 }
 
-static int search_gsub(lua_State *L) {
+int pg_gsub(lua_State *L) {
     size_t length;
     luaL_checklstring(L, SUBJECT, &length);
     luaL_checkstring(L, PATTERN);
@@ -295,6 +295,7 @@ static int search_gsub(lua_State *L) {
     luaL_argexpected(L, is_text || kind == LUA_TFUNCTION || kind == LUA_TTABLE, REPLACEMENT, "string/function/table");
     lua_settop(L, LIMIT);
     if (is_text) return substitute_text(L, limit);
+    pg_of(L)->has_called_back = true;
     substitution *g = lua_newuserdatauv(L, sizeof *g, 0);
     start_substitution(L, g, limit);
     lua_settop(L, OUTPUT);
@@ -303,7 +304,7 @@ static int search_gsub(lua_State *L) {
 
 void pg_open_search(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"find", search_find}, {"match", search_match}, {"gmatch", search_gmatch}, {"gsub", search_gsub}, {NULL, NULL},
+        {"find", search_find}, {"match", search_match}, {"gmatch", search_gmatch}, {"gsub", pg_gsub}, {NULL, NULL},
     };
     lua_getglobal(L, "string");
     luaL_setfuncs(L, functions, 0);

@@ -137,6 +137,7 @@ static bool sort_plain(lua_State *L, uint32_t count) {
 }
 
 static int merge_elements(lua_State *L, uint32_t count) {
+    pg_of(L)->has_called_back = true;
     merge_sort *m = lua_newuserdatauv(L, sizeof *m + 2 * (size_t)count * sizeof *m->order, 0);
     *m = (merge_sort){.count = count, .width = 1, .order = (uint32_t *)(m + 1)};
     m->spare = m->order + count;
@@ -155,7 +156,7 @@ static void check_sortable(lua_State *L) {
     }
 }
 
-static int stable_sort(lua_State *L) {
+int pg_sort(lua_State *L) {
     check_sortable(L);
     lua_Integer count = luaL_len(L, TABLE);
     if (count < 2) return 0;
@@ -175,7 +176,7 @@ static int stable_sort(lua_State *L) {
 
 void pg_open_sort(lua_State *L) {
     lua_getglobal(L, "table");
-    lua_pushcfunction(L, stable_sort);
+    lua_pushcfunction(L, pg_sort);
     lua_setfield(L, -2, "sort");
     lua_pop(L, 1);
 }

@@ -82,6 +82,7 @@ struct pg_state {
     bool suspending, preempted;    // why the run yielded to the host
     bool is_answered;              // the host answered at once: the run goes on as soon as it has yielded
     bool is_script;                // the run is a main chunk: its result is kept
+    bool has_called_back;          // string.gsub or table.sort has called a function of the script
     int blocked;                   // resumes under way from where Lua can't yield
     uint64_t cpu_used;
     pg_slot *slot;
@@ -142,6 +143,7 @@ void pg_open_host(lua_State *L, const char *const *functions, int count);
 
 // search.c: replaces find, match, gmatch and gsub in the library `string`.
 void pg_open_search(lua_State *L);
+int pg_gsub(lua_State *L);
 
 // coroutines.c: replaces resume, wrap and their kin.
 void pg_open_coroutines(lua_State *L);
@@ -172,6 +174,7 @@ void pg_release_keys(pg_state *state);
 // order.c, sort.c, text.c: replace what differs between processes.
 void pg_open_order(lua_State *L);
 void pg_open_sort(lua_State *L);
+int pg_sort(lua_State *L);
 void pg_open_text(lua_State *L);
 
 // Keys in the registry (their addresses).

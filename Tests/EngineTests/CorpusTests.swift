@@ -43,11 +43,17 @@ struct CorpusTests {
         }
     }
 
+    /// Scripts that would compute without end in another host, and end otherwise here.
+    private static let otherEnds = [
+        "cpu-name-in-error-object": "PG1000",  // the host never calls the `__tostring` of an error
+        "cpu-next-emptied": "PG1031",  // a million texts in a table of a million places need more than 64 MiB
+    ]
+
     @Test("has what computes without end", .serialized, arguments: Corpus.attacks(.killedByCPU))
     func killedByCPU(_ script: CorpusScript) async {
         await #expect(processExitsWith: .success) { [script] in
             try await CorpusTests.attack(script) { run in
-                #expect(run.code == "PG1030", "\(run.summary)")
+                #expect(run.code == CorpusTests.otherEnds[script.name, default: "PG1030"], "\(run.summary)")
             }
         }
     }
