@@ -51,8 +51,10 @@ static int call_host(lua_State *L) {
     }
     pg_in(s);
     if (!written) return raise_encoding(L);
-    if (s->reply_kind != PG_SUSPEND) return deliver(L);
+    if (!may_wait) return deliver(L);
+    // What is answered at once, as in a replay, yields all the same: how deep calls may nest counts from the last wait.
     s->suspending = true;
+    s->is_answered = s->reply_kind != PG_SUSPEND;
     return lua_yieldk(L, 0, 0, resumed);
 }
 

@@ -8,6 +8,14 @@
 const char pg_key_host, pg_key_environment, pg_key_modules, pg_key_pieces, pg_key_error, pg_key_array, pg_key_secret,
     pg_key_definition, pg_key_run;
 
+int pg_is_hardened(void) {
+#ifdef PERIGEE_LUA
+    return 1;
+#else
+    return 0;
+#endif
+}
+
 typedef struct {
     const char *const *functions;
     int count;
@@ -203,10 +211,15 @@ static int finish(pg_state *s, int results) {
 /// Called through pg_guard.
 static int resume_run(pg_state *s, void *context) {
     int *results = context;
-    bool starting = lua_status(s->run) == LUA_OK;
+    int arguments = lua_status(s->run) == LUA_OK ? lua_gettop(s->run) - 1 : 0;
     s->current = s->run;
     pg_in(s);
-    int status = lua_resume(s->run, NULL, starting ? lua_gettop(s->run) - 1 : 0, results);
+    int status = lua_resume(s->run, NULL, arguments, results);
+    while (status == LUA_YIELD && s->is_answered) {
+        s->is_answered = s->suspending = false;
+        lua_pop(s->run, *results);
+        status = lua_resume(s->run, NULL, 0, results);
+    }
     pg_out(s);
     // A buffer of the system's Lua does not ask again when it is refused, and raises an error that can be caught.
     if (s->refusal_pending) pg_end(s, PG_ENDED_MEMORY, NULL);
@@ -228,7 +241,7 @@ int pg_advance(pg_state *s, int kind, const char *bytes, size_t length) {
         pg_set_reply(s, bytes, length);
     }
     s->reply_kind = kind;
-    s->suspending = s->preempted = s->refusal_pending = false;
+    s->suspending = s->preempted = s->is_answered = s->refusal_pending = false;
     s->blocked = 0;
     int ended = pg_guard(s, resume_run, &results);
     return ended == PG_RETURNED ? finish(s, results) : ended;

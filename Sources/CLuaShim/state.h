@@ -57,6 +57,7 @@ struct pg_state {
     perigee_lua_thread outer;      // what the thread had before it entered
 #endif
     bool suspending, preempted;    // why the run yielded to the host
+    bool is_answered;              // the host answered at once: the run goes on as soon as it has yielded
     bool is_script;                // the run is a main chunk: its result is kept
     int blocked;                   // resumes under way from where Lua can't yield
     uint64_t cpu_used;

@@ -331,4 +331,29 @@ struct RecoveryTests {
             #expect(try await store.entries(run: number, after: 0, limit: 10).isEmpty)
         }
     }
+
+    @Test("A replay has as much room for nested calls as the run had", arguments: Setting.all)
+    func nesting(_ setting: Setting) async throws {
+        // Lua allows 200 nested calls through C, and counts anew after a wait.
+        let body = """
+            local function pause(text) flow.status(text) sleep("1h") end
+            local function nest(n, go) if n == 0 then return go() end return select(2, pcall(nest, n - 1, go)) end
+            return nest(80, function()
+              pause("1")
+              return nest(80, function()
+                pause("2")
+                return nest(80, function() pause("3") return "deep" end)
+              end)
+            end)
+            """
+        let test = try TestHost(setting, scripts: ["deep.lua": script(body)])
+        try await test.run { test in
+            let id = try await test.begin("deep").id
+            for stage in 1...3 {
+                _ = try await test.until(id) { $0.status == .waiting && $0.statusText == "\(stage)" }
+                test.clock.advance(milliseconds: 3_600_000)
+            }
+            #expect(try await test.end(id).result == "deep")
+        }
+    }
 }

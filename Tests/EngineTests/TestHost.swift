@@ -63,8 +63,8 @@ final class TestHost: Sendable {
 
     init(
         _ setting: Setting = Setting(isSQLite: false, alwaysEvict: false), scripts: [String: String],
-        world: FakeWorld = FakeWorld(), clock: ManualClock = ManualClock(), journal: (any Journal)? = nil,
-        folder: URL? = nil, configure: (inout HostOptions) -> Void = { _ in }
+        world: FakeWorld = FakeWorld(), clock: ManualClock = ManualClock(), ambient: (any Ambient)? = nil,
+        journal: (any Journal)? = nil, folder: URL? = nil, configure: (inout HostOptions) -> Void = { _ in }
     ) throws {
         self.folder =
             folder
@@ -87,7 +87,8 @@ final class TestHost: Sendable {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         host = WorkflowHost(
-            journal: self.journal, scripts: scriptsFolder.path, http: world, ambient: clock, options: options,
+            journal: self.journal, scripts: scriptsFolder.path, http: world, ambient: ambient ?? clock,
+            options: options,
             logger: logger)
     }
 

@@ -38,6 +38,9 @@ typedef struct {
     size_t length;
 } pg_text;
 
+/// Whether the linked Lua is the hardened one.
+int pg_is_hardened(void);
+
 /// Makes a state with its libraries and its sandbox; NULL if the memory limit does not even allow that.
 /// `functions` are the names of the host's functions; those that begin with "await_" may suspend.
 pg_state *pg_create(pg_limits limits, pg_host host, const char *const *functions, int count);
