@@ -13,8 +13,8 @@ static const program programs[] = {
      "2221"},
     {"coroutines", "local sum = 0 for i = 1, 10 do local co = coroutine.wrap(function(a) local b = coroutine.yield(a)"
                    " return b end) sum = sum + co(i) + co(i) end return sum", "110"},
-    {"gsub", "return (('a-b '):rep(300):gsub('(%a)-(%a)', function(x, y) return y:rep(3) .. x end):gsub('%s', '')):sub(-4)",
-     "\"bbba\""},
+    {"gsub", "local s = ('a-b '):rep(300):gsub('(%a)-(%a)', function(x, y) return y:rep(3) .. x end)"
+             " return s:gsub('%s', ''):sub(-4)", "\"bbba\""},
     {"gmatch", "local n = 0 for k, v in ('a=1,b=2,'):rep(30):gmatch('(%w)=(%w)') do n = n + v end return n", "90"},
     {"sort", "local t = {} for i = 1, 100 do t[i] = (i * 37) % 101 end table.sort(t, function(a, b) return a > b end)"
              " return table.concat(t, ' ', 1, 3)", "\"100 99 98\""},
@@ -30,14 +30,19 @@ static const program programs[] = {
               " return (('ab'):gsub('.', function(c) return await(c)[1] end)) .. #t", "\"115\""},
     {"secrets", "local ok, e = pcall(function() return 'a' .. secret('TOKEN') end) echo({ auth = secret('TOKEN') })"
                 " return e.code", "\"PG1021\""},
-    {"close", "local n = 0 do local c <close> = setmetatable({}, { __close = function() n = n + 1 end }) end"
-              " pcall(function() local c <close> = setmetatable({}, { __close = function() n = n + 1 end }) error({}) end)"
-              " return n", "2"},
+    {"close", "local n = 0 local m = { __close = function() n = n + 1 end }"
+              " do local c <close> = setmetatable({}, m) end"
+              " pcall(function() local c <close> = setmetatable({}, m) error({}) end) return n", "2"},
     {"uncaught", "local function deep(n) if n == 0 then error({ code = 'X', message = 'gone', list = { 1, 2 } }) end"
                  " deep(n - 1) return 1 end deep(30)", NULL},
 };
 
 static const char argument[] = "{\"list\":[1,{\"text\":\"\\u0001ä\\\"\"}],\"n\":0.5}";
+
+static const char *under_way = "compiling";
+static long refused_request;
+
+static void tell_place(void) { fprintf(stderr, "%s, when request %ld was refused\n", under_way, refused_request); }
 
 /// Runs from the text to the end. Returns how it ended, or PG_FAILED if there was not even a state; gives the state.
 static int live(const text *chunk, pg_state **state, bool with_opening, long refused) {
@@ -61,7 +66,8 @@ static void check(const program *p, const pg_state *state, int step, bool hit) {
         return;
     }
     pg_text message = step == PG_FAILED && state ? pg_message(state) : value;
-    fail("step %d: %.*s instead of %s", step, (int)message.length, message.bytes ? message.bytes : "", p->result);
+    fail("%s, when request %ld was refused: step %d: %.*s instead of %s", under_way, refused_request, step,
+         (int)message.length, message.bytes ? message.bytes : "", p->result ? p->result : "an error");
 }
 
 /// Refuses the first request, the second …, until a run asks for fewer. Returns how many runs that took.
@@ -73,10 +79,11 @@ static long refuse_each(const program *p, bool with_opening, bool go_on) {
     put(&script, "\nend }");
     if (!compile(script.bytes, script.length, "=test.lua", &chunk)) fail("this can't be compiled: %s", script.bytes);
     faults_go_on = go_on;
+    under_way = p->name;
     for (long refused = 1;; refused++) {
         pg_state *state;
         faults_hit = false;
-        round_seed = (uint64_t)refused;
+        refused_request = refused;
         int step = live(&chunk, &state, with_opening, refused);
         faults_countdown = 0;
         check(p, state, step, faults_hit);
@@ -87,25 +94,24 @@ static long refuse_each(const program *p, bool with_opening, bool go_on) {
 
 /// Compiles while each request is refused in turn: there is no bytecode then, and a message.
 static long refuse_compiling(void) {
-    static const char script[] = "local a <const> = { 1, 2, 'three' } return function(...) return a[1] + ..., 'text' end";
+    static const char script[] = "local a <const> = { 1, 'two' } return function(...) return a[1] + ..., 'text' end";
     static text chunk;
-    for (faults_countdown = 1;; faults_countdown++) {
-        long refused = faults_countdown;
+    for (refused_request = 1;; refused_request++) {
         faults_hit = false;
+        faults_countdown = refused_request;
         bool compiled = compile(script, sizeof script - 1, "=test.lua", &chunk);
-        faults_countdown = refused;
+        faults_countdown = 0;
         if (faults_hit) continue;
         if (!compiled) fail("what nothing was refused to is not compiled");
-        faults_countdown = 0;
-        return refused;
+        return refused_request;
     }
 }
 
 int main(void) {
+    __sanitizer_set_death_callback(tell_place);
     long runs = refuse_compiling();
     for (size_t at = 0; at < sizeof programs / sizeof *programs; at++) {
         for (int go_on = 0; go_on < 2; go_on++) {
-            fprintf(stderr, "%s%s", at || go_on ? ", " : "", programs[at].name);
             runs += refuse_each(&programs[at], at == 0, go_on);
         }
     }

@@ -7,10 +7,10 @@ static size_t file_count;
 /// Words that mean something here: random texts of them compile more often than random bytes.
 static const char *const words[] = {
     "local ", "function ", "end ", "if ", "then ", "else ", "while ", "do ", "for ", "in ", "repeat ", "until ",
-    "return ", "goto a ", "::a:: ", "break ", "nil ", "true ", "not ", "and ", "or ", "<close> ", "<const> ", "...", "..",
-    "=", "==", "~=", "+", "-", "*", "//", "%", "^", "#", "&", "~", "|", "<<", "(", ")", "{", "}", "[", "]", ";", ",", ":",
-    "x ", "y ", "t ", "_ENV ", "self ", "1 ", "0x7fffffffffffffff ", "1e308 ", "'text' ", "[[long]] ", "--", "\n",
-    "pcall(", "error(", "setmetatable(", "coroutine.wrap(", "coroutine.yield(", "coroutine.close(", "table.sort(",
+    "return ", "goto a ", "::a:: ", "break ", "nil ", "true ", "not ", "and ", "or ", "<close> ", "<const> ", "...",
+    "..", "=", "==", "~=", "+", "-", "*", "//", "%", "^", "#", "&", "~", "|", "<<", "(", ")", "{", "}", "[", "]", ";",
+    ",", ":", "x ", "y ", "t ", "_ENV ", "self ", "1 ", "0x7fffffffffffffff ", "1e308 ", "'text' ", "[[long]] ", "--",
+    "\n", "pcall(", "error(", "setmetatable(", "coroutine.wrap(", "coroutine.yield(", "coroutine.close(", "table.sort(",
     "table.concat(", "table.unpack(", "table.move(", "string.rep(", "string.format(", "string.gsub(", "string.pack(",
     "utf8.char(", "load(", "require(", "await(", "echo(", "answer()", "refuse()", "encode(", "decode(", "select(",
     "tostring(", "tonumber(", "next(", "pairs(", "math.random(", "{ __index = ", "{ __close = ", "{ __gc = ",

@@ -64,14 +64,18 @@ static void put_lua_value(text *t, int depth) {
             break;
         default:
             put(t, "{");
-            for (; count > 0; count--) put(t, "["), put_lua_text(t), put(t, "]="), put_lua_value(t, depth + 1), put(t, ",");
+            for (; count > 0; count--) {
+                put(t, "["), put_lua_text(t), put(t, "]=");
+                put_lua_value(t, depth + 1), put(t, ",");
+            }
             put(t, "}");
     }
 }
 
 static void put_json_text(text *t) {
-    static const char *const escapes[] = {"\\n", "\\\"", "\\\\", "\\/", "\\b", "\\f", "\\r", "\\t", "\\u0041", "\\u00e4",
-                                          "\\ud83d\\ude00", "\\u0000"};
+    static const char *const escapes[] = {
+        "\\n", "\\\"", "\\\\", "\\/", "\\b", "\\f", "\\r", "\\t", "\\u0041", "\\u00e4", "\\ud83d\\ude00", "\\u0000",
+    };
     put(t, "\"");
     for (size_t count = below(8); count > 0; count--) {
         unsigned char bytes[4];
@@ -97,7 +101,10 @@ static void put_json(text *t, int depth) {
             break;
         default:
             put(t, "{");
-            for (; count > 0; count--) put_json_text(t), put(t, ":"), put_json(t, depth + 1), put(t, count > 1 ? "," : "");
+            for (; count > 0; count--) {
+                put_json_text(t), put(t, ":");
+                put_json(t, depth + 1), put(t, count > 1 ? "," : "");
+            }
             put(t, "}");
     }
     put(t, ONE_OF(spaces));
@@ -121,7 +128,8 @@ static void go_there_and_back(void) {
     put(&source, "return { run = function() local text = encode(");
     put_lua_value(&source, 0);
     put(&source, ") local again = encode(decode(text)) if again ~= text then error(text .. again) end\n"
-                 "local echoed = echo(decode(text)) if encode(echoed) ~= '[' .. text .. ']' then error(text) end end }");
+                 "local echoed = encode(echo(decode(text))) if echoed ~= '[' .. text .. ']' then error(text) end\n"
+                 "end }");
     prepare(&state, &source);
     if (pg_prepare_function(state, "run", "{}", 2) != PG_RETURNED || advance_to_end(state) != PG_RETURNED) {
         fail("%.*s\n%s", (int)pg_message(state).length, pg_message(state).bytes, source.bytes);

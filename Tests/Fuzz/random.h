@@ -18,7 +18,9 @@ static uint64_t round_seed, random_state;
 /// Called by the sanitizers when they have found something.
 void __sanitizer_set_death_callback(void (*callback)(void));
 
-static inline void tell_seed(void) { fprintf(stderr, "it is repeated by --seed %llu\n", (unsigned long long)round_seed); }
+static inline void tell_seed(void) {
+    fprintf(stderr, "it is repeated by --seed %llu\n", (unsigned long long)round_seed);
+}
 
 static inline void fail(const char *format, ...) {
     va_list values;
