@@ -2,6 +2,7 @@
 #ifndef PERIGEE_FUZZ_RANDOM_H
 #define PERIGEE_FUZZ_RANDOM_H
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,8 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define MAX_TEXT 65536
+#define SECONDS_PER_ROUND 60
 
 /// The seed of the round under way, which repeats it as the first one.
 static uint64_t round_seed, random_state;
@@ -30,6 +33,12 @@ static inline void fail(const char *format, ...) {
     fputc('\n', stderr);
     tell_seed();
     exit(1);
+}
+
+/// A round that does not come to its end has found something too.
+static inline void end_round(int number) {
+    (void)number;
+    fail("the round takes longer than %d s", SECONDS_PER_ROUND);
 }
 
 /// SplitMix64.
@@ -94,9 +103,11 @@ static inline int do_rounds(int count, char **arguments, void (*one_round)(void)
     unsigned long long rounds = 0;
     struct timespec start, now;
     __sanitizer_set_death_callback(tell_seed);
+    signal(SIGALRM, end_round);
     clock_gettime(CLOCK_MONOTONIC, &start);
     do {
         round_seed = random_state = first + rounds++;
+        alarm(SECONDS_PER_ROUND);
         one_round();
         clock_gettime(CLOCK_MONOTONIC, &now);
     } while ((double)(now.tv_sec - start.tv_sec) + (double)(now.tv_nsec - start.tv_nsec) * 1e-9 < seconds);

@@ -13,13 +13,21 @@ static const char prelude[] =
     "for _, name in ipairs { 'echo', 'answer', 'refuse', 'secret', 'array', 'is_array', 'null' } do\n"
     "  env[name] = host[name]\n"
     "end\n"
-    "env.await, env.encode, env.decode = host.await_step, host.json_encode, host.json_decode\n";
+    "env.await, env.encode, env.decode = host.await_step, host.json_encode, host.json_decode\n"
+    "env.errormeta, env.load_piece = host.errormeta, host.load\n";
 
 /// What `answer` and a suspended call give; a text of JSON, or not.
 static const char *host_answer = "[1,{\"a\":\"b\"}]";
 static size_t host_answer_length = 13;
 
-static const char module_text[] = "local name = ... return { name = name, double = function(x) return x + x end }";
+/// A name gets the module whose text begins with the same letter, or else the first.
+static const char *const modules[] = {
+    "local name = ... return { name = name, double = function(x) return x + x end }",
+    "circle = require 'circle.b' return circle",
+    "error { code = 'FAILS' }",
+    "nothing = true",
+    "waits = await 'module' return waits",
+};
 
 static int keep_chunk(void *context, const void *bytes, size_t length) {
     put_bytes(context, bytes, length);
@@ -52,7 +60,11 @@ static int answer_call(void *context, int function, const char *arguments, size_
 
 static int find_module(void *context, const char *name, size_t length) {
     static text chunk;
-    if (length < 3 || !compile(module_text, sizeof module_text - 1, "=module.lua", &chunk)) return 0;
+    const char *body = modules[0];
+    for (size_t at = 1; at < sizeof modules / sizeof *modules; at++) {
+        if (length && *name == *modules[at]) body = modules[at];
+    }
+    if (length < 3 || !compile(body, strlen(body), "=module.lua", &chunk)) return 0;
     pg_set_chunk(*(pg_state **)context, chunk.bytes, chunk.length, length < 64 ? name : "long");
     return 1;
 }
