@@ -5,14 +5,13 @@ host.load("errors")
 
 -- Each name is loaded from the piece of the same name when a script first uses it.
 local pieces = {
-  ask = true, call = true, config = true, emit = true, flow = true, http = true, log = true, print = true,
-  secret = true, sleep = true, try = true, wait = true, workflow = true,
+  ask = true, call = true, config = true, emit = true, flow = true, http = true, log = true, os = true,
+  print = true, secret = true, sleep = true, try = true, wait = true, workflow = true,
 }
 
 -- What people reach for out of habit, with the way to do it here.
 local absent = {
   io = "a workflow has no files; read and write through http or call",
-  os = "use flow.now(), flow.today(\"Europe/Paris\") and config \"NAME\"",
   debug = "use log.info(text, { … }) to see a value in the run's timeline",
   package = "require \"lib.name\" loads a module of the scripts folder",
   dofile = "require \"lib.name\" loads a module of the scripts folder",

@@ -130,19 +130,22 @@ static int sandbox_require(lua_State *L) {
     return 1;
 }
 
+static void refuse_field(lua_State *L, const char *name, const char *message, const char *hint) {
+    lua_pushstring(L, name);
+    if (lua_rawget(L, 2) != LUA_TNIL) pg_raise(L, "PG1002", "script", message, hint);
+    lua_pop(L, 1);
+}
+
 static int sandbox_setmetatable(lua_State *L) {
     int kind = lua_type(L, 2);
     luaL_checktype(L, 1, LUA_TTABLE);
     luaL_argexpected(L, kind == LUA_TNIL || kind == LUA_TTABLE, 2, "nil or table");
     if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL) return luaL_error(L, "cannot change a protected metatable");
     if (kind == LUA_TTABLE) {
-        lua_pushliteral(L, "__gc");
-        lua_rawget(L, 2);
-        if (!lua_isnil(L, -1)) {
-            return pg_raise(L, "PG1002", "script", "`__gc` does not exist in workflow scripts",
-                            "Release things in the script itself, or by `local x <close> = …`.");
-        }
-        lua_pop(L, 1);
+        refuse_field(L, "__gc", "`__gc` does not exist in workflow scripts",
+                     "Release things in the script itself, or by `local x <close> = …`.");
+        refuse_field(L, "__mode", "`__mode` does not exist in workflow scripts: what a weak table holds would depend on "
+                     "when memory is collected", "Remove the entries yourself when they are no longer needed.");
     }
     lua_settop(L, 2);
     lua_setmetatable(L, 1);
@@ -202,6 +205,9 @@ void pg_open_sandbox(lua_State *L) {
     open_libraries(L);
     pg_open_search(L);
     pg_open_coroutines(L);
+    pg_open_order(L);
+    pg_open_sort(L);
+    pg_open_text(L);
     seed_random(L, pg_of(L)->limits.seed);
     lua_createtable(L, 0, 64);
     for (int index = 0; kept[index]; index++) {

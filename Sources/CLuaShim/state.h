@@ -34,6 +34,29 @@ typedef struct {
     lua_Integer index;
 } pg_place;
 
+/// A number, a string or a boolean while such values are sorted. The head decides nearly every comparison: a string's
+/// first bytes, or a number's whole part.
+typedef struct {
+    uint64_t head;
+    union {
+        const char *text;          // belongs to a value that the script or the stack holds
+        lua_Integer integer;
+        lua_Number number;
+    };
+    size_t length;
+    uint32_t place;                // of the value, among those that are kept beside the keys
+    uint8_t kind;
+} pg_sort_key;
+enum { PG_KEY_INTEGER = 0, PG_KEY_FLOAT = 1, PG_KEY_STRING = 2, PG_KEY_FALSE = 4, PG_KEY_TRUE = 6 };
+
+/// A traversal by `next` that is under way.
+typedef struct {
+    const void *table;             // NULL: the place is free
+    lua_Integer position;          // of the key that was returned last
+    uint64_t used;                 // when it went on last; the oldest makes room
+} pg_traversal;
+enum { PG_TRAVERSALS = 8 };
+
 typedef struct pg_slot pg_slot;
 typedef struct pg_arena pg_arena;
 
@@ -63,7 +86,6 @@ struct pg_state {
     int blocked;                   // resumes under way from where Lua can't yield
     uint64_t cpu_used;
     pg_slot *slot;
-    const void *weak;              // the one metatable whose __mode counts (hardened Lua)
 
     int reply_kind;
     pg_buffer reply, chunk, output, scratch, secrets, message, error_value, traceback;
@@ -77,9 +99,20 @@ struct pg_state {
     pg_place *path;
     int depth;
     int argument;                  // which of a call's arguments is written, from 0
+
+    pg_sort_key *keys;
+    size_t key_capacity;
+    pg_traversal traversals[PG_TRAVERSALS];
+    uint64_t traversal_clock;
+    lua_Integer object_count;      // of the objects that were written as text
+    const void *weak;              // the one metatable whose `__mode` counts
 };
 
 static inline pg_state *pg_of(lua_State *L) { return *(pg_state **)lua_getextraspace(L); }
+
+/// Around everything that may hold a lock or half of something that outlives the run: malloc, Swift.
+static inline void pg_out(pg_state *state) { state->inside = 0; }
+static inline void pg_in(pg_state *state) { state->inside = 1; }
 
 // buffer.c
 bool pg_append(pg_buffer *buffer, const char *bytes, size_t length);
@@ -127,9 +160,20 @@ _Noreturn void pg_end(pg_state *state, int reason, const char *what);
 _Noreturn void pg_exhaust(lua_State *L, int reason, const char *what);
 bool pg_is_readable(lua_State *L);
 
-/// Around everything that may hold a lock or half of something that outlives the run: malloc, Swift.
-static inline void pg_out(pg_state *state) { state->inside = 0; }
-static inline void pg_in(pg_state *state) { state->inside = 1; }
+// keys.c: sorts numbers, strings and booleans. The room for `count` keys has as much behind it, which pg_sort_keys
+// needs; it is the state's, so the keys are used up before any code of the script runs. pg_read_key refuses a value of
+// any other type.
+bool pg_read_key(lua_State *L, int index, pg_sort_key *key);
+pg_sort_key pg_integer_key(lua_Integer value);
+bool pg_key_less(const pg_sort_key *a, const pg_sort_key *b);
+pg_sort_key *pg_reserve_keys(lua_State *L, size_t count);
+void pg_sort_keys(pg_sort_key *keys, size_t count);
+void pg_release_keys(pg_state *state);
+
+// order.c, sort.c, text.c: replace what differs between processes.
+void pg_open_order(lua_State *L);
+void pg_open_sort(lua_State *L);
+void pg_open_text(lua_State *L);
 
 // Keys in the registry (their addresses).
 extern const char pg_key_host, pg_key_environment, pg_key_modules, pg_key_pieces, pg_key_error, pg_key_array,

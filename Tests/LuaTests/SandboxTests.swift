@@ -77,6 +77,7 @@ struct SandboxTests {
 
     @Test(arguments: [
         ("setmetatable({}, { __gc = function() end })", "`__gc` does not exist in workflow scripts"),
+        ("setmetatable({}, { __mode = 'k' })", "`__mode` does not exist in workflow scripts"),
         ("setmetatable(setmetatable({}, { __metatable = 1 }), {})", "cannot change a protected metatable"),
         ("getmetatable('').__index = nil", "attempt to index a string value"),
         ("setmetatable({}, 5)", "bad argument #2 to 'setmetatable' (nil or table expected, got number)"),

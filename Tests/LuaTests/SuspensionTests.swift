@@ -149,15 +149,21 @@ struct SuspensionTests {
     }
 
     @Test(arguments: [
-        ("a sort comparator", "table.sort({ 2, 1 }, function(a, b) await('cmp') return a < b end)"),
         ("a module's main chunk", "require 'waiting'"),
         (
-            "a coroutine in a sort comparator",
-            "table.sort({ 2, 1 }, function() coroutine.wrap(await)('in') end)"
+            "a coroutine in a load reader",
+            "load(function() coroutine.wrap(await)('in') end)"
         ),
         ("an error handler", "xpcall(error, function() await('handler') end)"),
         ("a load reader", "load(function() await('reader') end)"),
-        ("__tostring", "tostring(setmetatable({}, { __tostring = function() await('text') end }))"),
+        (
+            "__tostring in string.format",
+            "('%s'):format(setmetatable({}, { __tostring = function() await('text') end }))"
+        ),
+        (
+            "__index in table.concat",
+            "table.concat(setmetatable({}, { __len = function() return 1 end, __index = function() await('i') end }))"
+        ),
         (
             "__close of a closed coroutine",
             """
@@ -194,7 +200,7 @@ struct SuspensionTests {
 
     @Test func `after a refused wait the script can still wait elsewhere`() throws {
         let runner = try ScriptRunner(
-            "pcall(table.sort, { 2, 1 }, function() coroutine.wrap(await)('in') end) return await('after')")
+            "pcall(load, function() coroutine.wrap(await)('in') end) return await('after')")
         #expect(runner.advance().isSuspended)
         #expect(try runner.advance(json: "1").result() == "1")
         #expect(runner.host.calls.map(\.arguments) == [#"["after"]"#])

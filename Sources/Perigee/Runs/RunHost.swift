@@ -74,6 +74,7 @@ final class RunHost: LuaHost {
         case .tag: machine.tag((values.first ?? .object([:])).bytes)
         case .status: machine.setStatus(String((values.first?.string ?? "").prefix(500)))
         case .now: return .value(JSON.string(machine.scriptTime.description).bytes)
+        case .clock: return .value(clock.bytes)
         case .uuid: return .value(JSON.string(machine.random.uuid()).bytes)
         case .random: return random(values)
         case .today: return today(values)
@@ -117,6 +118,14 @@ final class RunHost: LuaHost {
         let parts = calendar.dateComponents([.year, .month, .day], from: date)
         let text = String(format: "%04d-%02d-%02d", parts.year ?? 0, parts.month ?? 0, parts.day ?? 0)
         return .value(JSON.string(text).bytes)
+    }
+
+    /// The time that the script sees, and when the run began, in milliseconds since 1970.
+    private var clock: JSON {
+        let started = machine.run.startedAt ?? machine.run.createdAt
+        return .object([
+            "now": .int(machine.scriptTime.milliseconds), "started": .int(started.milliseconds),
+        ])
     }
 
     /// What `flow.run` holds.

@@ -6,7 +6,7 @@ import PerigeeLua
 ///
 /// Only those whose name begins with `await_` may suspend the script.
 enum HostFunction: String, CaseIterable {
-    case await_step, step, note, tag, status, now, today, uuid, random, run_info
+    case await_step, step, note, tag, status, now, clock, today, uuid, random, run_info
     case unknown_name, nearest, duration, time
 
     static let names = allCases.map(\.rawValue)

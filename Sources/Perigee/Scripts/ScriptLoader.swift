@@ -86,7 +86,8 @@ final class LoadingHost: LuaHost {
         case .note: return .reply(.nothing)
         default:
             let verb = values.first?.string ?? function.rawValue
-            let name = function.isStep ? verb : "flow." + function.rawValue
+            let isNamed = function.isStep || function == .clock
+            let name = isNamed ? verb : "flow." + function.rawValue
             return .reply(
                 .failure(
                     ScriptError(

@@ -10,8 +10,8 @@ enum Stdlib {
     static let ambientNames: Set<String> = luaNames.union(hostNames)
 
     private static let hostNames: Set<String> = [
-        "ask", "call", "config", "emit", "flow", "http", "log", "print", "secret", "sleep", "try", "wait",
-        "workflow",
+        "ask", "call", "config", "emit", "flow", "http", "log", "os", "print", "secret", "sleep", "try",
+        "wait", "workflow",
     ]
 
     private static let luaNames: Set<String> = [
@@ -25,7 +25,6 @@ enum Stdlib {
     /// Names of stock Lua that a script can't have, with the way to do it here.
     static let absentNames: [String: String] = [
         "io": "A workflow has no files; read and write through http or call.",
-        "os": "Use flow.now(), flow.today(\"Europe/Paris\") and config \"NAME\".",
         "debug": "Use log.info(text, { … }) to see a value in the run's timeline.",
         "package": "require \"lib.name\" loads a module of the scripts folder.",
         "dofile": "require \"lib.name\" loads a module of the scripts folder.",
@@ -34,11 +33,13 @@ enum Stdlib {
     ]
 
     private static let pieces: [(name: String, text: [UInt8])] = [
-        ("ask", PackageResources.ask_lua), ("call", PackageResources.call_lua),
+        ("ask", PackageResources.ask_lua), ("calendar", PackageResources.calendar_lua),
+        ("call", PackageResources.call_lua),
         ("config", PackageResources.config_lua), ("emit", PackageResources.emit_lua),
         ("errors", PackageResources.errors_lua), ("flow", PackageResources.flow_lua),
         ("http", PackageResources.http_lua), ("log", PackageResources.log_lua),
-        ("options", PackageResources.options_lua), ("prelude", PackageResources.prelude_lua),
+        ("options", PackageResources.options_lua), ("os", PackageResources.os_lua),
+        ("prelude", PackageResources.prelude_lua),
         ("print", PackageResources.print_lua), ("secret", PackageResources.secret_lua),
         ("sleep", PackageResources.sleep_lua), ("try", PackageResources.try_lua),
         ("wait", PackageResources.wait_lua), ("workflow", PackageResources.workflow_lua),
