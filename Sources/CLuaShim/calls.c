@@ -6,6 +6,7 @@
 
 static int raise_encoding(lua_State *L) {
     pg_state *s = pg_of(L);
+    if (s->starved) pg_end(s, PG_ENDED_MEMORY, NULL);
     lua_pushlstring(L, s->message.bytes, s->message.length);
     return pg_raise(L, "PG1020", "validation", lua_tostring(L, -1),
                     "Keep plain data only: text, numbers, true, false, lists and tables.");
@@ -14,6 +15,7 @@ static int raise_encoding(lua_State *L) {
 /// Gives the host's answer to the script.
 static int deliver(lua_State *L) {
     pg_state *s = pg_of(L);
+    if (s->starved) pg_end(s, PG_ENDED_MEMORY, NULL);
     if (s->reply_kind == PG_FAILURE) return pg_raise_json(L, s->reply.bytes, s->reply.length);
     if (s->reply_kind != PG_VALUE) return 0;
     luaL_checkstack(L, 6, NULL);

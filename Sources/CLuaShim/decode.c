@@ -23,7 +23,7 @@ static void keep(reader *r, const char *bytes, size_t length) {
     pg_out(r->s);
     bool kept = pg_append(&r->s->scratch, bytes, length);
     pg_in(r->s);
-    if (!kept) luaL_error(r->L, "not enough memory");
+    if (!kept) pg_end(r->s, PG_ENDED_MEMORY, NULL);
 }
 
 static void skip_space(reader *r) {

@@ -61,6 +61,11 @@ static bool refuse(pg_state *s, const char *why) {
     return false;
 }
 
+static bool starve(pg_state *s) {
+    s->starved = true;
+    return refuse(s, "needs more memory than there is");
+}
+
 static bool write(pg_state *s, const char *bytes, size_t length) {
     if (s->output.length + length > s->limits.value_bytes) {
         char why[64];
@@ -68,7 +73,7 @@ static bool write(pg_state *s, const char *bytes, size_t length) {
         s->depth = 0;
         return refuse(s, why);
     }
-    return pg_append(&s->output, bytes, length) || refuse(s, "needs more memory than there is");
+    return pg_append(&s->output, bytes, length) || starve(s);
 }
 
 static bool write_string(pg_state *s, const char *text, size_t length) {
@@ -153,7 +158,7 @@ static bool note_field(pg_state *s, const char *key, size_t key_length, size_t s
     if (s->field_count == s->field_capacity) {
         size_t capacity = s->field_capacity ? s->field_capacity * 2 : 32;
         pg_field *grown = realloc(s->fields, capacity * sizeof *grown);
-        if (!grown) return refuse(s, "needs more memory than there is");
+        if (!grown) return starve(s);
         s->fields = grown;
         s->field_capacity = capacity;
     }
@@ -171,9 +176,9 @@ static bool sort_fields(pg_state *s, size_t first, size_t start) {
     if (!sorted) {
         qsort(fields, count, sizeof *fields, by_key);
         for (size_t i = 0; i < count; i++) {
-            if (i && !pg_append(&s->scratch, ",", 1)) return refuse(s, "needs more memory than there is");
+            if (i && !pg_append(&s->scratch, ",", 1)) return starve(s);
             if (!pg_append(&s->scratch, s->output.bytes + fields[i].start, fields[i].end - fields[i].start)) {
-                return refuse(s, "needs more memory than there is");
+                return starve(s);
             }
         }
         memcpy(s->output.bytes + start, s->scratch.bytes, s->scratch.length);
@@ -287,7 +292,7 @@ static bool write_secret(lua_State *L, pg_state *s, int index, int flags) {
         }
     }
     if (!write_pointer(s) || !pg_append(&s->secrets, name, strlen(name) + 1)) {
-        return refuse(s, "needs more memory than there is");
+        return starve(s);
     }
     return write(s, "\"secret:", 8) && write(s, name, strlen(name)) && write(s, "\"", 1);
 }

@@ -10,6 +10,7 @@ bool pg_find_module(pg_state *s, const char *name, size_t length) {
     pg_out(s);
     bool found = s->host.module(s->host.context, name, length);
     pg_in(s);
+    if (s->starved) pg_end(s, PG_ENDED_MEMORY, NULL);
     return found;
 }
 

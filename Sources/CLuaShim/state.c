@@ -97,12 +97,12 @@ size_t pg_memory(const pg_state *s) { return pg_arena_bytes(s->arena); }
 
 void pg_set_reply(pg_state *s, const char *bytes, size_t length) {
     s->reply.length = 0;
-    pg_append(&s->reply, bytes, length);
+    s->starved |= !pg_append(&s->reply, bytes, length);
 }
 
 void pg_set_chunk(pg_state *s, const char *bytecode, size_t length, const char *name) {
     s->chunk.length = 0;
-    pg_append(&s->chunk, bytecode, length);
+    s->starved |= !pg_append(&s->chunk, bytecode, length);
     snprintf(s->chunk_name, sizeof s->chunk_name, "=%s", name);
 }
 

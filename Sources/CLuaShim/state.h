@@ -69,6 +69,7 @@ struct pg_state {
 
     pg_arena *arena;
     bool refusal_pending;          // a request was refused; it comes again once after a collection
+    bool starved;                  // malloc refused what the border had to keep: the run can't go on
 
     volatile sig_atomic_t ended;   // 0, PG_ENDED_CPU or PG_ENDED_MEMORY: nothing runs any more
     jmp_buf escape;                // where an ended run is left to, and whether there is such a place now
