@@ -32,9 +32,9 @@ static int refuse_waiting(lua_State *L) {
     lua_pushfstring(
         L, "\"%s\" can't wait here: it is called from a place that Lua can't leave and come back to", label);
     return pg_raise(L, "PG1010", "script", lua_tostring(L, -1),
-                    "Call it before or after, not inside: a module's first run, a message handler of xpcall, a reader of load, "
-                    "a `__tostring` that string.format calls, or a metamethod that table.concat, insert, remove, move or "
-                    "unpack call.");
+                    "Call it before or after, not inside: a module's first run, a message handler of xpcall, a reader "
+                    "of load, a `__tostring` that string.format calls, or a metamethod that table.concat, insert, "
+                    "remove, move or unpack call.");
 }
 
 static int call_host(lua_State *L) {

@@ -111,12 +111,29 @@ static void merge(pg_sort_key *keys, size_t middle, size_t count, pg_sort_key *s
     memcpy(keys + out, spare + left, (middle - left) * sizeof *keys);
 }
 
+/// Begins the heads of strings that all begin alike where they begin to differ. They can be compared with each other
+/// then, and with no other key.
+static void skip_common_prefix(pg_sort_key *keys, size_t count) {
+    size_t common = keys[0].kind == PG_KEY_STRING ? keys[0].length : 0;
+    for (size_t at = 1; at < count && common > 0; at++) {
+        if (keys[at].kind != PG_KEY_STRING) return;
+        size_t same = 0, most = keys[at].length < common ? keys[at].length : common;
+        while (same < most && keys[at].text[same] == keys[0].text[same]) same++;
+        common = same;
+    }
+    if (common == 0) return;
+    for (size_t at = 0; at < count; at++) {
+        keys[at].head = head_of_text(keys[at].text + common, keys[at].length - common);
+    }
+}
+
 void pg_sort_keys(pg_sort_key *keys, size_t count) {
     pg_sort_key *spare = keys + count;
     if (count <= 2 * RUN) {
         insertion_sort(keys, count);
         return;
     }
+    skip_common_prefix(keys, count);
     for (size_t from = 0; from < count; from += RUN) {
         insertion_sort(keys + from, count - from < RUN ? count - from : RUN);
     }

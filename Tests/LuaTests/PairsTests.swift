@@ -28,7 +28,9 @@ struct PairsTests {
               assert(t[k] == v)
               if type(k) == "string" then assert(last < k) last = k n = n + 1 end
             end
-            local m = 0 for k in next, t do m = m + 1 end
+            local m, names = 0, {}
+            for k in next, t do m = m + 1 names[m] = k end
+            for i = 1, m, 50 do assert(next(t, names[i]) == names[i + 1]) end
             return { n, m }
             """
         #expect(try run(body).result() == "[\(count),\(count + 3)]")
