@@ -78,7 +78,7 @@ static bool less_behind_head(const pg_sort_key *a, const pg_sort_key *b) {
     return a->kind == PG_KEY_FLOAT && a->number < -beyond;
 }
 
-bool pg_key_less(const pg_sort_key *a, const pg_sort_key *b) {
+static inline bool less(const pg_sort_key *a, const pg_sort_key *b) {
     // An integer's kind and a float's differ in the last bit only.
     int rank_a = a->kind >> 1, rank_b = b->kind >> 1;
     if (rank_a != rank_b) return rank_a < rank_b;
@@ -86,26 +86,28 @@ bool pg_key_less(const pg_sort_key *a, const pg_sort_key *b) {
     return less_behind_head(a, b);
 }
 
+bool pg_key_less(const pg_sort_key *a, const pg_sort_key *b) { return less(a, b); }
+
 static void insertion_sort(pg_sort_key *keys, size_t count) {
     for (size_t i = 1; i < count; i++) {
-        if (!pg_key_less(&keys[i], &keys[i - 1])) continue;
+        if (!less(&keys[i], &keys[i - 1])) continue;
         pg_sort_key moved = keys[i];
         size_t to = i;
         do {
             keys[to] = keys[to - 1];
             to--;
-        } while (to > 0 && pg_key_less(&moved, &keys[to - 1]));
+        } while (to > 0 && less(&moved, &keys[to - 1]));
         keys[to] = moved;
     }
 }
 
 /// Merges two sorted neighbours in place; the left one is set aside in `spare`.
 static void merge(pg_sort_key *keys, size_t middle, size_t count, pg_sort_key *spare) {
-    if (!pg_key_less(&keys[middle], &keys[middle - 1])) return;
+    if (!less(&keys[middle], &keys[middle - 1])) return;
     memcpy(spare, keys, middle * sizeof *keys);
     size_t left = 0, right = middle, out = 0;
     while (left < middle && right < count) {
-        if (pg_key_less(&keys[right], &spare[left])) keys[out++] = keys[right++];
+        if (less(&keys[right], &spare[left])) keys[out++] = keys[right++];
         else keys[out++] = spare[left++];
     }
     memcpy(keys + out, spare + left, (middle - left) * sizeof *keys);

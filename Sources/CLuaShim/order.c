@@ -141,16 +141,15 @@ static int next_of_few(lua_State *L) {
     if (!lua_istable(L, 1)) luaL_checktype(L, 1, LUA_TTABLE);
     int position = (int)lua_tointeger(L, lua_upvalueindex(1));
     while (true) {
-        position++;
+        if (position <= FEW) position++;
+        // What stands below the two results is dropped when they are returned.
+        lua_pushinteger(L, position);
+        lua_copy(L, -1, lua_upvalueindex(1));
         lua_pushvalue(L, lua_upvalueindex(position + 1));
         lua_pushvalue(L, -1);
-        if (lua_rawget(L, 1) != LUA_TNIL) {
-            lua_pushinteger(L, position);
-            lua_replace(L, lua_upvalueindex(1));
-            return 2;
-        }
+        if (lua_rawget(L, 1) != LUA_TNIL) return 2;
         if (lua_isnil(L, -2)) return 1;
-        lua_pop(L, 2);
+        lua_pop(L, 3);
     }
 }
 

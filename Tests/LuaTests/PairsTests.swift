@@ -127,6 +127,18 @@ struct PairsTests {
         #expect(try runner.finish { .value(Array(($0 == 1 ? "3" : "10").utf8)) }.result() == "[60,3]")
     }
 
+    @Test(arguments: [2, 200, 300])
+    func `an iterator that has ended stays at its end`(count: Int) throws {
+        let body = """
+            local t = {} for i = 1, \(count) do t["k" .. i] = i end
+            local step, state = pairs(t)
+            for i = 1, \(count) do assert(step(state)) end
+            for i = 1, 1000 do assert(step(state) == nil) end
+            return "ended"
+            """
+        #expect(try run(body).result() == #""ended""#)
+    }
+
     @Test func `a loop over pairs may wait`() throws {
         let body = "local s = '' for k, v in pairs({ b = 1, a = 2 }) do s = s .. k .. await(k) end return s"
         let runner = try ScriptRunner(body)
