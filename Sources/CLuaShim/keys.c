@@ -78,7 +78,7 @@ static bool less_behind_head(const pg_sort_key *a, const pg_sort_key *b) {
     return a->kind == PG_KEY_FLOAT && a->number < -beyond;
 }
 
-bool pg_key_less(const pg_sort_key *a, const pg_sort_key *b) {
+static inline bool less(const pg_sort_key *a, const pg_sort_key *b) {
     // An integer's kind and a float's differ in the last bit only.
     int rank_a = a->kind >> 1, rank_b = b->kind >> 1;
     if (rank_a != rank_b) return rank_a < rank_b;
@@ -86,29 +86,47 @@ bool pg_key_less(const pg_sort_key *a, const pg_sort_key *b) {
     return less_behind_head(a, b);
 }
 
+bool pg_key_less(const pg_sort_key *a, const pg_sort_key *b) { return less(a, b); }
+
 static void insertion_sort(pg_sort_key *keys, size_t count) {
     for (size_t i = 1; i < count; i++) {
-        if (!pg_key_less(&keys[i], &keys[i - 1])) continue;
+        if (!less(&keys[i], &keys[i - 1])) continue;
         pg_sort_key moved = keys[i];
         size_t to = i;
         do {
             keys[to] = keys[to - 1];
             to--;
-        } while (to > 0 && pg_key_less(&moved, &keys[to - 1]));
+        } while (to > 0 && less(&moved, &keys[to - 1]));
         keys[to] = moved;
     }
 }
 
 /// Merges two sorted neighbours in place; the left one is set aside in `spare`.
 static void merge(pg_sort_key *keys, size_t middle, size_t count, pg_sort_key *spare) {
-    if (!pg_key_less(&keys[middle], &keys[middle - 1])) return;
+    if (!less(&keys[middle], &keys[middle - 1])) return;
     memcpy(spare, keys, middle * sizeof *keys);
     size_t left = 0, right = middle, out = 0;
     while (left < middle && right < count) {
-        if (pg_key_less(&keys[right], &spare[left])) keys[out++] = keys[right++];
+        if (less(&keys[right], &spare[left])) keys[out++] = keys[right++];
         else keys[out++] = spare[left++];
     }
     memcpy(keys + out, spare + left, (middle - left) * sizeof *keys);
+}
+
+/// Begins the heads of strings that all begin alike where they begin to differ. They can be compared with each other
+/// then, and with no other key.
+static void skip_common_prefix(pg_sort_key *keys, size_t count) {
+    size_t common = keys[0].kind == PG_KEY_STRING ? keys[0].length : 0;
+    for (size_t at = 1; at < count && common > 0; at++) {
+        if (keys[at].kind != PG_KEY_STRING) return;
+        size_t same = 0, most = keys[at].length < common ? keys[at].length : common;
+        while (same < most && keys[at].text[same] == keys[0].text[same]) same++;
+        common = same;
+    }
+    if (common == 0) return;
+    for (size_t at = 0; at < count; at++) {
+        keys[at].head = head_of_text(keys[at].text + common, keys[at].length - common);
+    }
 }
 
 void pg_sort_keys(pg_sort_key *keys, size_t count) {
@@ -117,6 +135,7 @@ void pg_sort_keys(pg_sort_key *keys, size_t count) {
         insertion_sort(keys, count);
         return;
     }
+    skip_common_prefix(keys, count);
     for (size_t from = 0; from < count; from += RUN) {
         insertion_sort(keys + from, count - from < RUN ? count - from : RUN);
     }

@@ -7,8 +7,8 @@
 /// So many keys stand in the upvalues of the iterator; more stand in a table.
 #define FEW 200
 
-/// The keys of the table at index 1. A list has none of the records: its keys are 1 to `count`. The strings among the
-/// keys are kept on the stack from `first` on, or in a table there.
+/// The keys of the table at index 1. A list has none of the records: its keys are 1 to `count`. The other keys
+/// are kept on the stack from `first` on, or in a table there.
 typedef struct {
     pg_sort_key *keys;
     size_t count, room;
@@ -39,10 +39,10 @@ static int refuse_keys(lua_State *L, const char *function) {
     lua_pushfstring(L, "%s: this table has %s as a key, and such keys have no order that is the same on every machine",
                     function, words[which]);
     return pg_raise(L, "PG1040", "script", lua_tostring(L, -1),
-                    "Keep the keys in a list beside the table and go over that, or use an id of the object as the key.");
+                    "Keep the keys in a list beside the table and go over that, or use an id of the object as a key.");
 }
 
-/// Moves the strings that are kept on the stack to a table, which stays there; the key on top stays on top.
+/// Moves the keys that are kept on the stack to a table, which stays there; the key on top stays on top.
 static void keep_in_table(lua_State *L, const key_set *set) {
     lua_createtable(L, 2 * FEW, 0);
     lua_insert(L, set->first);
@@ -59,30 +59,31 @@ static pg_sort_key *reserve(lua_State *L, key_set *set) {
     return pg_reserve_keys(L, set->room);
 }
 
-/// Adds the key on top of the stack, which stays there.
+/// Adds the key below the value on top of the stack, and leaves the key on top.
 static void add_key(lua_State *L, key_set *set, const char *function) {
     if (set->count == set->room) set->keys = reserve(L, set);
-    pg_sort_key *key = &set->keys[set->count];
-    if (!pg_read_key(L, -1, key)) refuse_keys(L, function);
-    if (key->kind == PG_KEY_STRING) {
-        key->place = set->kept;
-        if (set->kept == FEW) keep_in_table(L, set);
-        if (set->kept % 16 == 0 && set->kept < FEW) luaL_checkstack(L, 24, NULL);
-        lua_pushvalue(L, -1);
-        set->kept++;
-        if (set->kept > FEW) lua_rawseti(L, set->first, set->kept);
+    pg_sort_key *key = &set->keys[set->count++];
+    if (set->kept == FEW) {
+        lua_pop(L, 1);
+        keep_in_table(L, set);
+        lua_pushnil(L);
     }
-    set->count++;
+    // The key stays where it is, and once more in the place of the value.
+    lua_copy(L, -2, -1);
+    if (!pg_read_key(L, -1, key)) refuse_keys(L, function);
+    key->place = set->kept++;
+    if (set->kept > FEW) lua_rawseti(L, set->first, set->kept);
+    else if (set->kept % 16 == 0) luaL_checkstack(L, 24, NULL);
 }
 
 static void collect(lua_State *L, key_set *set, const char *function) {
     *set = (key_set){.is_list = true, .first = lua_gettop(L) + 1};
     lua_pushnil(L);
     while (lua_next(L, 1)) {
-        lua_pop(L, 1);
         if (set->is_list) {
-            if (lua_isinteger(L, -1) && lua_tointeger(L, -1) == (lua_Integer)set->count + 1) {
+            if (lua_isinteger(L, -2) && lua_tointeger(L, -2) == (lua_Integer)set->count + 1) {
                 set->count++;
+                lua_pop(L, 1);
                 continue;
             }
             set->is_list = false;
@@ -140,16 +141,15 @@ static int next_of_few(lua_State *L) {
     if (!lua_istable(L, 1)) luaL_checktype(L, 1, LUA_TTABLE);
     int position = (int)lua_tointeger(L, lua_upvalueindex(1));
     while (true) {
-        position++;
+        if (position <= FEW) position++;
+        // What stands below the two results is dropped when they are returned.
+        lua_pushinteger(L, position);
+        lua_copy(L, -1, lua_upvalueindex(1));
         lua_pushvalue(L, lua_upvalueindex(position + 1));
         lua_pushvalue(L, -1);
-        if (lua_rawget(L, 1) != LUA_TNIL) {
-            lua_pushinteger(L, position);
-            lua_replace(L, lua_upvalueindex(1));
-            return 2;
-        }
+        if (lua_rawget(L, 1) != LUA_TNIL) return 2;
         if (lua_isnil(L, -2)) return 1;
-        lua_pop(L, 2);
+        lua_pop(L, 3);
     }
 }
 
@@ -292,7 +292,13 @@ static pg_traversal *begin_traversal(lua_State *L) {
     size_t position = 0;
     for (size_t high = set.count; position < high;) {
         size_t middle = position + (high - position) / 2;
-        pg_sort_key key = set.is_list ? pg_integer_key((lua_Integer)middle + 1) : set.keys[middle];
+        pg_sort_key key = pg_integer_key((lua_Integer)middle + 1);
+        if (!set.is_list) {
+            // What is sorted among others may have lost its head's beginning.
+            push_key(L, &set, middle);
+            pg_read_key(L, -1, &key);
+            lua_pop(L, 1);
+        }
         if (pg_key_less(&last, &key)) high = middle;
         else position = middle + 1;
     }

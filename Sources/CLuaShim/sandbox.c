@@ -152,8 +152,8 @@ static int sandbox_setmetatable(lua_State *L) {
     if (kind == LUA_TTABLE) {
         refuse_field(L, "__gc", "`__gc` does not exist in workflow scripts",
                      "Release things in the script itself, or by `local x <close> = …`.");
-        refuse_field(L, "__mode", "`__mode` does not exist in workflow scripts: what a weak table holds would depend on "
-                     "when memory is collected", "Remove the entries yourself when they are no longer needed.");
+        refuse_field(L, "__mode", "`__mode` does not exist in workflow scripts: what a weak table holds would depend "
+                     "on when memory is collected", "Remove the entries yourself when they are no longer needed.");
     }
     lua_settop(L, 2);
     lua_setmetatable(L, 1);

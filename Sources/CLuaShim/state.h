@@ -164,7 +164,7 @@ bool pg_is_readable(lua_State *L);
 
 // keys.c: sorts numbers, strings and booleans. The room for `count` keys has as much behind it, which pg_sort_keys
 // needs; it is the state's, so the keys are used up before any code of the script runs. pg_read_key refuses a value of
-// any other type.
+// any other type. Sorted keys are no longer comparable with other ones.
 bool pg_read_key(lua_State *L, int index, pg_sort_key *key);
 pg_sort_key pg_integer_key(lua_Integer value);
 bool pg_key_less(const pg_sort_key *a, const pg_sort_key *b);

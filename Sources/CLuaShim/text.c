@@ -81,7 +81,7 @@ static void replace_by_text(lua_State *L, int index) {
 
 static int refuse_address(lua_State *L) {
     return pg_raise(L, "PG1041", "script", "string.format: `%p` writes an address, which differs on every machine",
-                    "Write the object with `%s` or tostring: it gets a number that is the same in each run of the script.");
+                    "Write the object with `%s` or tostring: it gets a number that is the same in every process.");
 }
 
 /// Makes the arguments such that the stock function, which is called in this very frame, writes no address. So its

@@ -28,7 +28,9 @@ struct PairsTests {
               assert(t[k] == v)
               if type(k) == "string" then assert(last < k) last = k n = n + 1 end
             end
-            local m = 0 for k in next, t do m = m + 1 end
+            local m, names = 0, {}
+            for k in next, t do m = m + 1 names[m] = k end
+            for i = 1, m, 50 do assert(next(t, names[i]) == names[i + 1]) end
             return { n, m }
             """
         #expect(try run(body).result() == "[\(count),\(count + 3)]")
@@ -123,6 +125,18 @@ struct PairsTests {
             """
         let runner = try ScriptRunner(body)
         #expect(try runner.finish { .value(Array(($0 == 1 ? "3" : "10").utf8)) }.result() == "[60,3]")
+    }
+
+    @Test(arguments: [2, 200, 300])
+    func `an iterator that has ended stays at its end`(count: Int) throws {
+        let body = """
+            local t = {} for i = 1, \(count) do t["k" .. i] = i end
+            local step, state = pairs(t)
+            for i = 1, \(count) do assert(step(state)) end
+            for i = 1, 1000 do assert(step(state) == nil) end
+            return "ended"
+            """
+        #expect(try run(body).result() == #""ended""#)
     }
 
     @Test func `a loop over pairs may wait`() throws {
