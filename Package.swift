@@ -58,7 +58,7 @@ let package = Package(
         .target(name: "PerigeeSQLite", dependencies: ["PerigeeJournal", grdb], swiftSettings: house),
         .target(
             name: "Perigee", dependencies: ["PerigeeLua", "PerigeeJournal", lifecycle, crypto, logging],
-            resources: [.embedInCode("stdlib")], swiftSettings: house),
+            resources: [.embedInCode("stdlib"), .embedInCode("errors")], swiftSettings: house),
         .target(
             name: "PerigeeHTTP",
             dependencies: ["Perigee", "PerigeeJournal", httpClient, nio, nioPosix, nioHTTP, nioTLS],

@@ -19,7 +19,8 @@ options.article = article
 function options.label(verb, label)
   if type(label) ~= "string" or label == "" then
     refuse("PG1011", ("%s needs a label as its first argument, and got %s."):format(verb, article(type(label))),
-           ("Write %s(\"What this step does\", { … })."):format(verb))
+           (type(label) == "table" and "Use a dot, not a colon: %s(\"What this step does\", { … })."
+             or "Write %s(\"What this step does\", { … })."):format(verb))
   end
   if #label > 200 then
     refuse("PG1011", ("The label of %s has %d characters; 200 are the most."):format(verb, #label),

@@ -36,15 +36,19 @@ static bool is_script(const lua_Debug *frame) {
     return frame->source[0] == '=' && frame->currentline > 0 && strncmp(frame->source, "=stdlib/", 8) != 0;
 }
 
-bool pg_find_script(lua_State *L, char *script, size_t size, int *line) {
-    lua_Debug frame;
-    for (int level = 0; lua_getstack(L, level, &frame); level++) {
-        if (!lua_getinfo(L, "Sl", &frame) || !is_script(&frame)) continue;
-        snprintf(script, size, "%s", frame.source + 1);
-        *line = frame.currentline;
-        return true;
+bool pg_find_frame(lua_State *L, lua_Debug *frame) {
+    for (int level = 0; lua_getstack(L, level, frame); level++) {
+        if (lua_getinfo(L, "Sl", frame) && is_script(frame)) return true;
     }
     return false;
+}
+
+bool pg_find_script(lua_State *L, char *script, size_t size, int *line) {
+    lua_Debug frame;
+    if (!pg_find_frame(L, &frame)) return false;
+    snprintf(script, size, "%s", frame.source + 1);
+    *line = frame.currentline;
+    return true;
 }
 
 static void write_traceback(pg_state *s, lua_State *from) {

@@ -131,6 +131,8 @@ void pg_decode(lua_State *L, const char *bytes, size_t length);
 // errors.c
 int pg_raise(lua_State *L, const char *code, const char *kind, const char *message, const char *hint);
 int pg_raise_json(lua_State *L, const char *bytes, size_t length);
+/// The innermost frame of a text that a person wrote.
+bool pg_find_frame(lua_State *L, lua_Debug *frame);
 bool pg_find_script(lua_State *L, char *script, size_t size, int *line);
 void pg_describe(pg_state *state, lua_State *from);
 

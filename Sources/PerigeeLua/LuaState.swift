@@ -96,6 +96,22 @@ public final class LuaState {
         }
     }
 
+    /// What stands under a path of names in the frame that failed; `nil` if that is not known.
+    ///
+    /// It is read raw, without running code of the script, and only right after ``LuaStep/failed(_:)``.
+    ///
+    /// - Parameters:
+    ///   - name: a local variable of that frame, one of a function around it, or a global.
+    ///   - keys: from there on.
+    public func lookUp(_ name: String, _ keys: [LuaKey]) -> LuaGlimpse? {
+        let parts = [name] + keys.map(\.encoded)
+        guard parts.allSatisfy({ !$0.utf8.contains(0) }) else { return nil }
+        let path = parts.flatMap { Array($0.utf8) + [UInt8(0)] }
+        let found = path.withUnsafeBytes { pg_look_up(state, chars($0), $0.count) }
+        guard let answer = bytes(found) else { return nil }
+        return LuaGlimpse(parsing: answer)
+    }
+
     private func limit(_ kind: LuaLimitKind) -> LuaLimit {
         LuaLimit(
             kind: kind, script: String(cString: pg_script(state)), line: Int(pg_line(state)),

@@ -23,6 +23,31 @@ struct CommandTests {
         #expect(said.errors.contains("--port"))
     }
 
+    // MARK: explain
+
+    @Test(arguments: ["PG1050", "pg1050", "1050"])
+    func `explain prints the page of a code`(code: String) throws {
+        let said = try Workplace(scripts: [:]).run("explain", code)
+        #expect(said.status == 0)
+        #expect(said.output.hasPrefix("# PG1050: A value is empty (nil)\n"))
+        #expect(said.output.contains("## How to fix it"))
+    }
+
+    @Test func `explain without a code lists them all`() throws {
+        let said = try Workplace(scripts: [:]).run("explain")
+        #expect(said.status == 0)
+        let lines = said.output.split(separator: "\n")
+        #expect(lines.contains("PG5000  A command that can't be understood"))
+        #expect(lines.count > 100 && lines.allSatisfy { $0.wholeMatch(of: /PG[0-9]{4}  .+/) != nil })
+    }
+
+    @Test func `explain of a code that there is not is a usage error with the nearest`() throws {
+        let said = try Workplace(scripts: [:]).run("explain", "PG5999")
+        #expect(said.status == 2)
+        #expect(said.errors.contains("There is no error code \"PG5999\"."))
+        #expect(said.errors.contains("Did you mean `perigee explain PG"))
+    }
+
     // MARK: check
 
     @Test func `check shows the line of a broken script with a caret and fails`() throws {

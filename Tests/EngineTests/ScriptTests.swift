@@ -63,7 +63,9 @@ struct ScriptTests {
                 "no name of a module", 1
             ),
             ("while true do end", "PG1030", "too long", 1),
-            ("error({ code = 5 })", "PG1012", "failed while it was loaded", 1),
+            ("error('own words')", "PG1012", "failed while it was loaded", 1),
+            ("error({ code = 5 })", "PG1065", "It has: code", 1),
+            ("local t = { name = 1 }\nprint(t.nmae.x)", "PG1050", "Did you mean `t.name`?", 2),
         ])
     func problems(_ text: String, _ code: String, _ words: String, _ line: Int) throws {
         let problem = try #require(try problem(text))

@@ -20,6 +20,7 @@ struct CatalogRules {
         "PG1020": "a value is not plain data, or a text not JSON",
         "PG1030": "a script computes for too long",
         "PG1031": "a script needs too much memory",
+        "PG1055": "a value that can't be joined to text, by `..` or by table.concat",
         "PG2002": "a call did not reach its host, or was broken off",
         "PG2003": "a call was not answered in time",
         "PG2005": "a reply is too large",
@@ -35,8 +36,11 @@ struct CatalogRules {
         "PG4042": "a body is too large",
     ]
 
-    @Test("An error code has one meaning: one file makes it")
-    func codes() throws {
+    /// Pages of codes that the next changes make.
+    private static let awaited: Set = ["PG1040", "PG1041"]
+
+    /// The files that make each code.
+    private func homes() throws -> [String: Set<String>] {
         let literal = try Regex("\"(PG[0-9]{4})\"", as: (Substring, Substring).self)
         var homes: [String: Set<String>] = [:]
         for file in SourceTree.files(under: "Sources", "stdlib") {
@@ -46,6 +50,12 @@ struct CatalogRules {
                 }
             }
         }
+        return homes
+    }
+
+    @Test("An error code has one meaning: one file makes it")
+    func codes() throws {
+        let homes = try homes()
         let found = homes.filter { code, files in files.count > 1 && CatalogRules.shared[code] == nil }
         expectNone(
             found.map { "\($0.key) in \($0.value.sorted().joined(separator: ", "))" },
@@ -53,6 +63,49 @@ struct CatalogRules {
         )
         let stale = CatalogRules.shared.keys.filter { homes[$0, default: []].count < 2 }
         expectNone(stale, "One file makes it now: take it out of `shared` in CatalogRules.")
+    }
+
+    private func text(_ path: String) throws -> String {
+        try String(contentsOf: SourceTree.root.appendingPathComponent(path), encoding: .utf8)
+    }
+
+    @Test("Every error code has a page that explains it, and a line in the list of codes")
+    func pages() throws {
+        let made = Set(try homes().keys)
+        let files = SourceTree.paths(under: ["errors"]).sorted()
+        let paged = Set(files.map { String($0.dropFirst("errors/".count).dropLast(".md".count)) })
+        expectNone(
+            Array(made.subtracting(paged)), "Write errors/CODE.md: what happened, why, how to mend it.")
+        expectNone(
+            Array(paged.subtracting(made).subtracting(Self.awaited)),
+            "Nothing makes this code: delete its page.")
+        expectNone(
+            Array(Self.awaited.intersection(made)),
+            "It is made now: take it out of `awaited` in CatalogRules.")
+        let catalog = try text("Sources/Perigee/Perigee.docc/ErrorCodes.md")
+        let listed = catalog.split(separator: "\n").filter { $0.hasPrefix("| PG") }.map(String.init)
+        let wanted = try files.map { path -> String in
+            let title = try text(path).prefix { $0 != "\n" }.dropFirst(2)
+            return "| \(title.replacing(": ", with: " | ", maxReplacements: 1)) |"
+        }
+        expectNone(
+            Array(Set(wanted).symmetricDifference(listed)),
+            "ErrorCodes.md has one line for each page, its title.")
+        let embedded = try text("Sources/Perigee/ErrorPage.swift")
+        let missing = paged.filter { !embedded.contains("PackageResources.\($0)_md") }
+        expectNone(Array(missing), "List it in ErrorPage.swift.")
+    }
+
+    @Test("A page of an error code has a title, fits a screen, and closes its blocks of code")
+    func pageShape() throws {
+        let found = try SourceTree.paths(under: ["errors"]).filter { path in
+            let lines = try text(path).split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+            let code = path.dropFirst("errors/".count).dropLast(".md".count)
+            let fences = lines.count { $0.hasPrefix("```") }
+            return lines.first?.hasPrefix("# \(code): ") != true || !(8...28).contains(lines.count)
+                || fences % 2 != 0 || lines.contains { $0.count > 120 }
+        }
+        expectNone(found, "# CODE: title, then 8 to 28 lines of at most 120 characters.")
     }
 
     @Test("Every example script is run by a test")

@@ -73,6 +73,10 @@ pg_text pg_value(const pg_state *state);
 pg_text pg_message(const pg_state *state);
 pg_text pg_error_value(const pg_state *state);
 pg_text pg_traceback(const pg_state *state);
+/// After PG_FAILED: what a name means in the innermost script's frame, or NULL. `path` is the name and then keys, each
+/// ended by a zero byte: `firm`, `sjson`, `i1`. The answer has its parts ended the same: the type (`null` for JSON's
+/// null); for a table its length and up to 64 of its text keys; for a whole number or a short text the value.
+pg_text pg_look_up(pg_state *state, const char *path, size_t length);
 /// After PG_FAILED and PG_ENDED_…: where.
 const char *pg_script(const pg_state *state);
 int pg_line(const pg_state *state);

@@ -85,7 +85,7 @@ final class RunExecution {
     }
 
     private func fail(_ failure: LuaFailure) {
-        let error = FailureReport(failure, files: compiled.bundle.files).json
+        let error = FailureReport(failure, files: compiled.bundle.files, lookUp: state.lookUp).json
         if error["kind"]?.string == "failed" {
             machine.end(.failed, output: nil, error: error.bytes)
         } else {
@@ -127,30 +127,5 @@ extension LuaReply {
         case .success(let value): self = .value(value)
         case .failure(let error): self = .failure(error)
         }
-    }
-}
-
-/// An error that ended a script, as the run shows it.
-struct FailureReport {
-    let json: JSON
-
-    init(_ failure: LuaFailure, files: [String: String]) {
-        var fields = failure.value.flatMap { try? JSON(parsing: $0) }?.object ?? [:]
-        if fields["message"] == nil { fields["message"] = .string(failure.message) }
-        if fields["code"] == nil { fields["code"] = "PG1000" }
-        if fields["kind"] == nil { fields["kind"] = "script" }
-        if fields["hint"] == nil {
-            fields["hint"] = "Correct the script; runs that start after it is saved use it."
-        }
-        if failure.line > 0 {
-            fields["script"] = .string(failure.script)
-            fields["line"] = .int(Int64(failure.line))
-            let word = fields["name"]?.string
-            if let place = SourcePlace(line: failure.line, word: word, text: files[failure.script] ?? "") {
-                fields["excerpt"] = .string(place.excerpt)
-            }
-        }
-        if !failure.traceback.isEmpty { fields["traceback"] = .array(failure.traceback.map(JSON.string)) }
-        json = .object(fields)
     }
 }

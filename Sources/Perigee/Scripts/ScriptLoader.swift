@@ -43,7 +43,8 @@ struct ScriptLoader: Sendable {
         while case .preempted = step { step = state.advance(nil) }
         switch step {
         case .returned: return
-        case .failed(let failure): throw failure
+        case .failed(let failure):
+            throw ScriptProblem(failure, file: bundle.scriptPath, texts: bundle.files, lookUp: state.lookUp)
         case .ended(let limit):
             throw ScriptProblem(
                 code: limit.kind == .cpu ? "PG1030" : "PG1031",

@@ -28,10 +28,17 @@ public struct ScriptProblem: ExplainedError, Hashable {
         self.message = message
         self.hint = hint
         self.file = file
-        let place = SourcePlace(line: line, word: word, text: text ?? "")
-        self.line = place?.line ?? line
-        column = place?.column ?? 0
-        excerpt = place?.excerpt ?? ""
+        self.line = line
+        column = 0
+        excerpt = ""
+        show(SourcePlace(line: line, word: word, text: text ?? ""))
+    }
+
+    private mutating func show(_ place: SourcePlace?) {
+        guard let place else { return }
+        line = place.line
+        column = place.column
+        excerpt = place.excerpt
     }
 }
 
@@ -48,18 +55,23 @@ extension ScriptProblem {
     }
 
     /// An error that the script raised while it was loaded.
-    init(_ failure: LuaFailure, file: String, texts: [String: String]) {
-        let fields = failure.value.flatMap { try? JSON(parsing: $0) }
-        let place = failure.script.isEmpty ? file : failure.script
+    ///
+    /// - Parameter lookUp: reads a value in the frame that failed.
+    init(
+        _ failure: LuaFailure, file: String, texts: [String: String],
+        lookUp: @escaping LuaLookUp = { _, _ in nil }
+    ) {
+        let report = FailureReport(failure, files: texts, lookUp: lookUp)
+        let place = report.script.isEmpty ? file : report.script
         self.init(
-            code: fields?["code"]?.string ?? "PG1012",
-            message: fields?["message"]?.string
-                ?? "The script failed while it was loaded: \(failure.message)",
-            hint: fields?["hint"]?.string ?? "Correct the line and save again.", file: place,
+            code: report.code == FailureReport.own ? "PG1012" : report.code,
+            message: report.code == FailureReport.own
+                ? "The script failed while it was loaded: \(report.message)" : report.message,
+            hint: report.hint ?? "Correct the line and save again.", file: place,
             // `return workflow {…}` is a tail call, of which Lua keeps no line: then the word tells the place.
-            line: max(failure.line, 1),
-            word: fields?["name"]?.string ?? (failure.line == 0 ? "workflow" : nil),
+            line: max(report.line, 1), word: report.word ?? (report.line == 0 ? "workflow" : nil),
             text: texts[place])
+        if report.columns != nil { show(report.place) }
     }
 }
 
@@ -92,6 +104,18 @@ struct SourcePlace {
         self.line = found.line
         column = found.start + 1
         excerpt = SourcePlace.draw(found, lines: lines)
+    }
+
+    /// Draws the line before, the line, and carets below some columns, in bytes from 0.
+    init?(line: Int, columns: Range<Int>, text: String) {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        guard line >= 1, line <= lines.count else { return nil }
+        let bytes = lines[line - 1].utf8
+        let start = String(decoding: bytes.prefix(columns.lowerBound), as: UTF8.self).count
+        let end = String(decoding: bytes.prefix(columns.upperBound), as: UTF8.self).count
+        self.line = line
+        column = start + 1
+        excerpt = SourcePlace.draw((line, start, max(1, end - start)), lines: lines)
     }
 
     private static func draw(_ place: (line: Int, start: Int, length: Int), lines: [Substring]) -> String {
