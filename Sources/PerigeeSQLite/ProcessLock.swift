@@ -37,7 +37,12 @@ struct ProcessLock: ~Copyable {
         self.descriptor = descriptor
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // A child that another thread is starting this moment still has the descriptor; closing alone would leave
+        // the lock with it.
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 }
 
 extension JournalError {
