@@ -3,11 +3,10 @@
 #include "state.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define RUN 8
-#define KEPT_CAPACITY 4096
+#define KEPT_CAPACITY 1024
 
 /// Two to the power of 63: the first float that is greater than every integer.
 static const lua_Number beyond = 9223372036854775808.0;
@@ -129,42 +128,43 @@ static void skip_common_prefix(pg_sort_key *keys, size_t count) {
     }
 }
 
-void pg_sort_keys(pg_sort_key *keys, size_t count) {
-    pg_sort_key *spare = keys + count;
+pg_sort_key *pg_sort_keys(lua_State *L, size_t count) {
+    pg_state *s = pg_of(L);
     if (count <= 2 * RUN) {
-        insertion_sort(keys, count);
-        return;
+        insertion_sort(s->keys, count);
+        return s->keys;
     }
-    skip_common_prefix(keys, count);
+    pg_sort_key *keys = pg_reserve_keys(L, 2 * count);
     for (size_t from = 0; from < count; from += RUN) {
         insertion_sort(keys + from, count - from < RUN ? count - from : RUN);
     }
     for (size_t width = RUN; width < count; width *= 2) {
         for (size_t from = 0; from + width < count; from += 2 * width) {
             size_t length = count - from < 2 * width ? count - from : 2 * width;
-            merge(keys + from, width, length, spare);
+            merge(keys + from, width, length, keys + count);
         }
     }
+    return keys;
 }
 
 pg_sort_key *pg_reserve_keys(lua_State *L, size_t count) {
     pg_state *s = pg_of(L);
-    if (count * 2 <= s->key_capacity) return s->keys;
-    size_t capacity = s->key_capacity ? s->key_capacity : 64;
-    while (capacity < count * 2) capacity *= 2;
-    pg_out(s);
-    pg_sort_key *grown = realloc(s->keys, capacity * sizeof *grown);
-    if (grown) s->keys = grown, s->key_capacity = capacity;
-    pg_in(s);
-    if (!grown) luaL_error(L, "there is not enough memory to sort %d values", (int)count);
-    return s->keys;
+    if (count <= s->key_capacity) return s->keys;
+    size_t capacity = count < 64 ? 64 : count, old = s->key_capacity * sizeof *s->keys;
+    // The room counts as memory of the run. As everything else of Lua's, it is asked for again after a collection.
+    pg_sort_key *grown = pg_allocate(s, s->keys, old, capacity * sizeof *grown);
+    if (!grown) {
+        lua_gc(L, LUA_GCCOLLECT, 0);
+        grown = pg_allocate(s, s->keys, old, capacity * sizeof *grown);
+    }
+    if (!grown) luaL_error(L, "not enough memory");
+    s->keys = grown, s->key_capacity = capacity;
+    return grown;
 }
 
 void pg_release_keys(pg_state *s) {
     if (s->key_capacity <= KEPT_CAPACITY) return;
-    pg_out(s);
-    free(s->keys);
+    pg_allocate(s, s->keys, s->key_capacity * sizeof *s->keys, 0);
     s->keys = NULL;
     s->key_capacity = 0;
-    pg_in(s);
 }

@@ -55,7 +55,7 @@ static void keep_in_table(lua_State *L, const key_set *set) {
 }
 
 static pg_sort_key *reserve(lua_State *L, key_set *set) {
-    set->room = 2 * set->count + 32;
+    set->room = set->count + set->count / 2 + 64;
     return pg_reserve_keys(L, set->room);
 }
 
@@ -92,7 +92,7 @@ static void collect(lua_State *L, key_set *set, const char *function) {
         }
         add_key(L, set, function);
     }
-    if (!set->is_list) pg_sort_keys(set->keys, set->count);
+    if (!set->is_list) set->keys = pg_sort_keys(L, set->count);
 }
 
 static void push_key(lua_State *L, const key_set *set, size_t at) {
@@ -139,7 +139,8 @@ static int next_in_list(lua_State *L) {
 /// The iterator of few keys; its upvalues are the position and the keys, behind which there is none.
 static int next_of_few(lua_State *L) {
     if (!lua_istable(L, 1)) luaL_checktype(L, 1, LUA_TTABLE);
-    int position = (int)lua_tointeger(L, lua_upvalueindex(1));
+    // Called with no key, as at the start of a loop, it begins again.
+    int position = lua_type(L, 2) > LUA_TNIL ? (int)lua_tointeger(L, lua_upvalueindex(1)) : 0;
     while (true) {
         if (position <= FEW) position++;
         // What stands below the two results is dropped when they are returned.
@@ -176,7 +177,8 @@ static lua_Integer advance(lua_State *L, int keys, lua_Integer position) {
 /// The iterator of many keys; its upvalues are the position and the table of the keys.
 static int next_of_many(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
-    lua_Integer position = advance(L, lua_upvalueindex(2), lua_tointeger(L, lua_upvalueindex(1)));
+    bool begins = lua_isnoneornil(L, 2);
+    lua_Integer position = advance(L, lua_upvalueindex(2), begins ? 0 : lua_tointeger(L, lua_upvalueindex(1)));
     if (!position) {
         lua_pushnil(L);
         return 1;

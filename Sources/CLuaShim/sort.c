@@ -126,7 +126,7 @@ static bool sort_plain(lua_State *L, uint32_t count) {
         keys[at].place = at;
         lua_pop(L, 1);
     }
-    pg_sort_keys(keys, count);
+    keys = pg_sort_keys(L, count);
     // Writing may call a script's __newindex, which may use the room for keys.
     uint32_t *order = lua_newuserdatauv(L, (size_t)count * sizeof *order, 0);
     for (uint32_t at = 0; at < count; at++) order[at] = keys[at].place;

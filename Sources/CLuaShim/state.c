@@ -88,7 +88,6 @@ void pg_close(pg_state *s) {
                             &s->message, &s->error_value, &s->traceback};
     for (size_t index = 0; index < sizeof buffers / sizeof *buffers; index++) free(buffers[index]->bytes);
     free(s->fields);
-    free(s->keys);
     free(s->path);
     free(s);
 }

@@ -164,14 +164,13 @@ _Noreturn void pg_end(pg_state *state, int reason, const char *what);
 _Noreturn void pg_exhaust(lua_State *L, int reason, const char *what);
 bool pg_is_readable(lua_State *L);
 
-// keys.c: sorts numbers, strings and booleans. The room for `count` keys has as much behind it, which pg_sort_keys
-// needs; it is the state's, so the keys are used up before any code of the script runs. pg_read_key refuses a value of
-// any other type. Sorted keys are no longer comparable with other ones.
+// keys.c: sorts numbers, strings and booleans. The room for keys is the state's, so they are used up before any code of
+// the script runs; sorting may move it. pg_read_key refuses a value of any other type. Sorted keys are no longer comparable with other ones.
 bool pg_read_key(lua_State *L, int index, pg_sort_key *key);
 pg_sort_key pg_integer_key(lua_Integer value);
 bool pg_key_less(const pg_sort_key *a, const pg_sort_key *b);
 pg_sort_key *pg_reserve_keys(lua_State *L, size_t count);
-void pg_sort_keys(pg_sort_key *keys, size_t count);
+pg_sort_key *pg_sort_keys(lua_State *L, size_t count);
 void pg_release_keys(pg_state *state);
 
 // order.c, sort.c, text.c: replace what differs between processes.

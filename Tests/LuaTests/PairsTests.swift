@@ -132,8 +132,9 @@ struct PairsTests {
         let body = """
             local t = {} for i = 1, \(count) do t["k" .. i] = i end
             local step, state = pairs(t)
-            for i = 1, \(count) do assert(step(state)) end
-            for i = 1, 1000 do assert(step(state) == nil) end
+            local key
+            for i = 1, \(count) do key = assert(step(state, key)) end
+            for i = 1, 1000 do assert(step(state, key) == nil) end
             return "ended"
             """
         #expect(try run(body).result() == #""ended""#)
@@ -171,5 +172,29 @@ struct PairsTests {
             return "done"
             """
         #expect(try ScriptRunner(body, seed: seed).finish().result() == #""done""#, "seed \(seed)")
+    }
+
+    @Test(arguments: [3, 300])
+    func `an iterator that was asked for its first key begins again`(count: Int) throws {
+        let body = """
+            local t = {} for i = 1, \(count) do t["k" .. i] = i end
+            local f, s, first = pairs(t)
+            local n, peeked = 0, f(s, first)
+            for k in f, s, first do n = n + 1 end
+            for k in f, s, first do n = n + 1 if n % \(count) == 2 then break end end
+            return { n, peeked, (f(s, first)) }
+            """
+        #expect(try run(body).result() == #"[\#(count + 2),"k1","k1"]"#)
+    }
+
+    @Test func `what an order needs counts as the run's memory`() throws {
+        var limits = LuaLimits()
+        limits.memoryBytes = 8 << 20
+        limits.cpuMilliseconds = 20_000
+        let body =
+            "local t = {} for i = 1, \(120_000) do t[i + 0.5] = true end for k in pairs(t) do end return true"
+        #expect(try run(body, limits: limits).limit().kind == .memory)
+        limits.memoryBytes = 64 << 20
+        #expect(try run(body, limits: limits).result() == "true")
     }
 }
