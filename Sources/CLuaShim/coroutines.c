@@ -64,7 +64,7 @@ static int close_thread(lua_State *L, lua_State *co) {
     pg_state *s = pg_of(L);
     s->current = co;
     s->blocked++;
-    int status = lua_resetthread(co);
+    int status = lua_closethread(co, L);
     s->blocked--;
     s->current = L;
     return status;
@@ -159,7 +159,11 @@ static int co_close(lua_State *L) {
 }
 
 static int co_yield(lua_State *L) {
-    if (L == pg_of(L)->run || L == pg_of(L)->main) return luaL_error(L, "attempt to yield from outside a coroutine");
+    if (L == pg_of(L)->run || L == pg_of(L)->main) {
+        // Without a place before it, as stock Lua has it.
+        lua_pushliteral(L, "attempt to yield from outside a coroutine");
+        return lua_error(L);
+    }
     return lua_yield(L, lua_gettop(L));
 }
 
