@@ -78,7 +78,8 @@ let package = Package(
                 "PerigeeServer",
                 arguments, httpClient, logging, lifecycle, unixSignals, nio, nioPosix, nioHTTP,
             ], swiftSettings: house),
-        .testTarget(name: "LuaTests", dependencies: ["PerigeeLua"], swiftSettings: house),
+        .target(name: "CStockLua", dependencies: ["CLua"], path: "Tests/StockLua"),
+        .testTarget(name: "LuaTests", dependencies: ["PerigeeLua", "CStockLua"], swiftSettings: house),
         .testTarget(
             name: "JournalTests", dependencies: ["PerigeeJournal", "PerigeeSQLite", "PerigeeTesting", grdb],
             swiftSettings: house),
@@ -119,7 +120,7 @@ if Context.environment["PERIGEE_BENCH"] != nil {
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
-                "Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", logging,
+                "Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", "CStockLua", logging,
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             path: "Tests/Benchmarks", exclude: ["README.md"], swiftSettings: house))

@@ -4,12 +4,14 @@ import Foundation
 struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 
+    init(seed: UInt64) { state = seed }
+
     /// With a new seed, or that of the environment's PERIGEE_SEED, which repeats a run that failed.
     static func printingSeed() -> SeededGenerator {
         let given = ProcessInfo.processInfo.environment["PERIGEE_SEED"].flatMap { UInt64($0) }
         let seed = given ?? UInt64.random(in: 0 ... .max)
         print("PERIGEE_SEED=\(seed)")
-        return SeededGenerator(state: seed)
+        return SeededGenerator(seed: seed)
     }
 
     mutating func next() -> UInt64 {
