@@ -16,8 +16,8 @@ public enum HostActivity: Sendable {
     /// The run waits; `approval` is the id of the decision that it waits for.
     case waiting(run: String, workflow: String, step: String, what: String, approval: String?)
     case decided(run: String, workflow: String, step: String, outcome: String, by: String, comment: String?)
-    /// The run ended, or needs attention.
-    case runEnded(run: String, workflow: String, status: RunStatus, milliseconds: Int64, message: String?)
+    /// The run ended, or needs attention; `error` is the JSON of what went wrong.
+    case runEnded(run: String, workflow: String, status: RunStatus, milliseconds: Int64, error: Payload?)
     case scriptLoaded(workflow: String, version: Int, isFirst: Bool, addedLines: Int, removedLines: Int)
     /// Runs in flight were replayed against a new version.
     case scriptChecked(workflow: String, version: Int, moved: Int, stayed: [StayedRun])

@@ -58,7 +58,7 @@ extension WorkflowHost {
             activityHub.send(
                 .runEnded(
                     run: id, workflow: run.workflow, status: .cancelled, milliseconds: 0,
-                    message: "cancelled by \(by)"))
+                    error: error))
             activityHub.send(.runChanged(id: id))
             waiters.ended(id)
             return run

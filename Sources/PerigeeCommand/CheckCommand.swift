@@ -44,8 +44,10 @@ struct CheckCommand: ParsableCommand {
             }
         }
         let failed = scripts.count { $0.problem != nil }
+        let more = explainCommand(scripts.lazy.compactMap(\.problem).first?.code)
         standardError(
-            "\(counted(scripts.count, "script")), \(failed == 0 ? "no errors" : counted(failed, "error"))")
+            "\(counted(scripts.count, "script")), \(failed == 0 ? "no errors" : counted(failed, "error"))"
+                + (more.isEmpty ? "" : " · \(more)"))
     }
 }
 
@@ -59,13 +61,15 @@ extension ScriptProblem {
     func lines(style: Style, status: String) -> [String] {
         let said = "\(message) \(hint)"
         guard !excerpt.isEmpty else {
-            return ["\(style.red("✗")) \(style.bold(place))\(status)", "    \(said)   \(style.dim(code))"]
+            return [
+                "\(style.red("✗")) \(style.bold(place))\(status)", "    \(said)   \(style.dim("[\(code)]"))",
+            ]
         }
         var drawn = excerpt.printable.split(separator: "\n", omittingEmptySubsequences: false).map {
             "  \($0)"
         }
         let caret = drawn.popLast() ?? ""
-        drawn.append("\(caret) \(said.oneLine)   \(style.dim(code))")
+        drawn.append("\(caret) \(said.oneLine)   \(style.dim("[\(code)]"))")
         return ["\(style.red("✗")) \(style.bold(place))\(status)"] + drawn
     }
 

@@ -10,9 +10,13 @@ struct CommandFailure: ExplainedError {
     /// Every fault of an input, one line each.
     var faults: [String] = []
 
-    /// What people read: the message, the faults, then the next step with the code.
+    /// What people read: the message, the faults, then the next step with the code, and where more is told.
     var report: String {
-        let lines = ["error: \(message)"] + faults.map { "  \($0)" } + ["  \(hint) [\(code)]"]
+        // Who mistypes a command needs the hint alone.
+        let more = exitCode == .usage ? "" : explainCommand(code)
+        let lines =
+            ["error: \(message)"] + faults.map { "  \($0)" } + ["  \(hint) [\(code)]"]
+            + (more.isEmpty ? [] : ["  \(more)"])
         return lines.map(\.printable).joined(separator: "\n")
     }
 }

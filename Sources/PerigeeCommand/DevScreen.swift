@@ -100,8 +100,9 @@ struct DevScreen {
         case .decided(let run, let workflow, let step, let outcome, let by, let comment):
             let text = decisionText(outcome: outcome, by: by, comment: comment)
             return flushed(run, name(workflow)) + [row(style.green("✓"), step, text)]
-        case .runEnded(let run, let workflow, let status, let milliseconds, let message):
-            return ended(run, name(workflow), status, milliseconds, message)
+        case .runEnded(let run, let workflow, let status, let milliseconds, let error):
+            let error = RunError(error.flatMap { try? JSON(parsing: $0) })
+            return ended(run, name(workflow), status, milliseconds, error)
         default: return scriptLines(for: activity, workflows: workflows)
         }
     }
@@ -183,12 +184,12 @@ struct DevScreen {
     }
 
     private mutating func ended(
-        _ run: String, _ name: String, _ status: RunStatus, _ milliseconds: Int64, _ message: String?
+        _ run: String, _ name: String, _ status: RunStatus, _ milliseconds: Int64, _ error: RunError?
     ) -> [String] {
         var lines = flushed(run, name)
         attempts = attempts.filter { $0.key.run != run }
         let time = spanText(milliseconds: milliseconds)
-        let reason = message.map { ": \($0.oneLine)" } ?? ""
+        let reason = error.map { ": \($0.summary.oneLine)" } ?? ""
         let title = style.bold(name.oneLine)
         switch status {
         case .completed: lines.append("\(style.green("✓")) \(title) completed in \(time)")
@@ -197,7 +198,14 @@ struct DevScreen {
                 "\(style.red("✗")) \(title) needs attention\(reason)   \(style.blue("\(baseURL)/r/\(run)"))")
         default: lines.append("\(style.red("✗")) \(title) \(status.rawValue) after \(time)\(reason)")
         }
-        return lines
+        return lines + (error.map(details) ?? [])
+    }
+
+    /// The place of an error in the script, what to do, and where more is told.
+    private func details(_ error: RunError) -> [String] {
+        let place = error.excerpt.isEmpty ? [] : [style.bold(error.place)] + error.excerpt
+        let next = [error.hint.oneLine, style.dim(error.explanation)]
+        return (place + next).filter { !$0.isEmpty }.map { "    \($0)" }
     }
 }
 

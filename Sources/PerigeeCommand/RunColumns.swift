@@ -25,10 +25,10 @@ enum RunColumns {
             ("ended", moment(run["ended_at"])),
             ("input", run["input"].text), ("output", run["output"].text),
         ]
-        if let error = run["error"], error != .null {
-            let code = error["code"]?.string.map { " [\($0)]" } ?? ""
-            lines.append(("error", (error["message"]?.string ?? error.text) + code))
-            lines.append(("next", error["hint"].text))
+        if let error = RunError(run["error"]) {
+            lines += [("error", error.summary), ("at", error.place)]
+            lines += error.excerpt.map { ("", $0) }
+            lines += [("next", error.hint), ("more", error.explanation)]
         }
         return lines.map { (name: $0.0, value: $0.1) }
     }

@@ -46,7 +46,7 @@ struct RunCommand: AsyncParsableCommand {
             run = try await client.get("/v1/runs/\(run["id"].text)")
         }
         Listing(columns: RunColumns.all, format: output.format).write(item: run, lines: RunColumns.lines)
-        if wait != nil { try RunEnd.check(run) }
+        if wait != nil { try RunEnd.check(run, isShown: output.format == .table) }
     }
 }
 
@@ -77,8 +77,9 @@ private enum RunEnd {
         run["status"].text == "attention" || run["ended_at"]?.string != nil
     }
 
+    /// - Parameter isShown: whether people have seen its error already.
     /// - Throws: the exit code of a run that did not complete.
-    static func check(_ run: JSON) throws {
+    static func check(_ run: JSON, isShown: Bool) throws {
         let id = run["id"].text
         guard isReached(run) else {
             let label = run["waiting_for"]?.string.map { " for \"\($0.oneLine)\"" } ?? ""
@@ -88,6 +89,13 @@ private enum RunEnd {
             throw ExitCode.waitRanOut
         }
         guard run["status"].text == "completed" else {
+            if !isShown, let error = RunError(run["error"]) {
+                standardError("error: \(error.summary.oneLine)")
+                for line in [error.place] + error.excerpt + [error.hint, error.explanation]
+                where !line.isEmpty {
+                    standardError("  \(line.oneLine)")
+                }
+            }
             standardError("The run is \(run["status"].text): perigee runs history \(id)")
             throw ExitCode.failure
         }

@@ -98,9 +98,11 @@ struct ServeCommand: AsyncParsableCommand {
         case .scriptChecked(let workflow, let version, let moved, let stayed):
             logger.info("workflow \(workflow) v\(version): \(moved) in flight moved, \(stayed.count) stayed")
         case .recovered(let runs): logger.info("\(counted(runs, "run")) in flight taken up")
-        case .runEnded(let run, let workflow, .attention, _, let message):
+        case .runEnded(let run, let workflow, .attention, _, let error):
+            let error = RunError(error.flatMap { try? JSON(parsing: $0) })
+            let reason = [error?.summary ?? "no reason was given", error?.place ?? ""].filter { !$0.isEmpty }
             logger.warning(
-                "run \(run) of \(workflow) needs attention: \((message ?? "no reason was given").oneLine)")
+                "run \(run) of \(workflow) needs attention: \(reason.joined(separator: " at ").oneLine)")
         default: break
         }
     }

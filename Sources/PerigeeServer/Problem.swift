@@ -29,7 +29,7 @@ struct Problem: Error {
     /// - Parameter instance: the path of the request that it is about.
     func json(instance: String) -> JSON {
         var fields: [String: JSON] = [
-            "type": .string("https://perigee.dev/errors/\(code)"), "title": .string(title),
+            "type": .string(ErrorCodePage.address(code)), "title": .string(title),
             "status": .int(Int64(status.code)), "detail": .string(detail), "instance": .string(instance),
             "code": .string(code), "hint": .string(hint),
         ]

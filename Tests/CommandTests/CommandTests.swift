@@ -60,7 +60,8 @@ struct CommandTests {
         #expect(said.output.contains("3 |     htpp.post(\"Tell sales\", {})"))
         #expect(said.output.contains("|     ^^^^ "))
         #expect(said.output.contains("✓ hello"))
-        #expect(said.errors == "2 scripts, 1 error\n")
+        #expect(said.errors == "2 scripts, 1 error · perigee explain PG1001\n")
+        #expect(said.output.contains("[PG1001]"))
     }
 
     @Test func `check writes one line per error for editors`() throws {
@@ -193,6 +194,23 @@ struct CommandTests {
         #expect(waiting.status == 7)
         #expect(waiting.output.contains("\twaiting\t"))
         #expect(try place.run("runs", "cancel", "@last").status == 0)
+    }
+
+    @Test func `a run that a script error ended shows the line, the way on and the code`() throws {
+        let bad = "return workflow { run = function(input)\n  local x = input.a.b\nend }"
+        let place = try Workplace(scripts: ["bad.lua": bad])
+        try place.serve()
+        let waited = try place.run("run", "bad", "--wait", "-o", "plain")
+        #expect(waited.status == 1)
+        #expect(waited.errors.contains("error: `input.a` is empty (nil), so it has no field `b`. [PG1050]"))
+        #expect(waited.errors.contains("2 |   local x = input.a.b\n"))
+        #expect(waited.errors.contains("perigee explain PG1050\n"))
+        let shown = try place.run("runs", "show", "@last", "-o", "table")
+        #expect(shown.status == 0)
+        #expect(shown.output.contains("[PG1050]\n"))
+        #expect(shown.output.contains("^^^^^^^\n"))
+        #expect(shown.output.contains("perigee explain PG1050\n"))
+        #expect(try place.stopServer().errors.contains("[PG1050] at bad.lua:2"))
     }
 
     @Test func `a wrong input names every fault`() throws {

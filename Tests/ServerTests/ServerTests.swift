@@ -299,4 +299,48 @@ struct ServerTests {
         let start = try #require(page.text.firstRange(of: "name=\"nonce\" value=\""))
         return String(page.text[start.upperBound...].prefix { $0 != "\"" })
     }
+
+    // MARK: Error codes
+
+    @Test func `each error code has its page, in letters of any size`() async throws {
+        try await RunningServer.with([:]) { server in
+            for path in ["/errors/PG1050", "/errors/pg1050", "/errors/1050"] {
+                let page = try await server.get(path)
+                #expect(page.status == 200)
+                #expect(page.headers[.contentType] == "text/html; charset=utf-8")
+                #expect(page.text.contains("<span class=\"code\">PG1050</span> A value is empty (nil)</h1>"))
+                #expect(page.text.contains("<h2>How to fix it</h2>"))
+                #expect(
+                    page.text.contains(
+                        "in <code>firm.json.company.employees</code>, <code>firm.json.company</code>"))
+                #expect(page.text.contains("<li>The first item of a list is <code>items[1]</code>"))
+                #expect(page.text.contains("local size = firm.json.staff_count         -- after"))
+                #expect(!page.text.contains("```") && !page.text.contains("{{"))
+            }
+        }
+    }
+
+    @Test func `an error code that there is not is not found, with the nearest`() async throws {
+        try await RunningServer.with([:]) { server in
+            let page = try await server.get("/errors/PG1O50")
+            #expect(page.status == 404)
+            #expect(page.json["code"] == "PG4008")
+            #expect(page.json["hint"] == "Did you mean PG1050?")
+            #expect(page.json["type"] == "/errors/PG4008")
+        }
+    }
+
+    @Test func `the page of a failed run shows the line and leads to the explanation`() async throws {
+        let script = "return workflow { run = function(input)\n  local x = input.a.b\nend }"
+        try await RunningServer.with(["bad.lua": script]) { server in
+            let activity = server.host.activity()
+            let started = try await server.post("/v1/workflows/bad/runs", ["input": [:]])
+            let id = try #require(started.json["id"]?.string)
+            for await event in activity { if case .runEnded = event { break } }
+            let page = try await server.get("/runs/\(id)")
+            #expect(page.text.contains("<a class=\"code\" href=\"/errors/PG1050\">PG1050</a>"))
+            #expect(page.text.contains("bad.lua:2\n"))
+            #expect(page.text.contains("2 |   local x = input.a.b\n    |             ^^^^^^^"))
+        }
+    }
 }

@@ -157,21 +157,17 @@ final class RunServices: Sendable {
             tell(
                 .runEnded(
                     run: run.id, workflow: run.workflow, status: status, milliseconds: milliseconds,
-                    message: message(error)))
+                    error: error))
         case .attention(let error):
             tell(
                 .runEnded(
                     run: run.id, workflow: run.workflow, status: .attention, milliseconds: milliseconds,
-                    message: message(error)))
+                    error: error))
         case .running, .waiting: break
         }
         if case .ended = commit.next { waiters.ended(run.id) }
         if case .attention = commit.next { waiters.ended(run.id) }
         tell(.runChanged(id: run.id))
-    }
-
-    private func message(_ error: Payload?) -> String? {
-        error.flatMap { try? JSON(parsing: $0) }?["message"]?.string
     }
 
     // MARK: Effects

@@ -12,7 +12,10 @@ struct Pages {
     let templates = MustacheLibrary.dashboard()
     let nonces = Nonces()
 
-    var routes: [Route] { runsRoutes + runRoutes + approvalsRoutes + decisionRoutes + workflowsRoutes }
+    var routes: [Route] {
+        runsRoutes + runRoutes + approvalsRoutes + decisionRoutes + workflowsRoutes
+            + [ErrorCodePage.route(self)]
+    }
 
     /// A part of the dashboard, as the navigation has it.
     enum Section {
@@ -90,13 +93,13 @@ struct ProblemView: Hashable {
     var title: String
     var detail: String
     var hint: String
-    var code: String
+    var code: CodeView
 
     init(_ problem: Problem) {
         title = problem.title
         detail = problem.detail
         hint = problem.hint
-        code = problem.code
+        code = CodeView(problem.code)
     }
 }
 
@@ -135,7 +138,8 @@ extension MustacheLibrary {
             "cancel": PackageResources.cancel_mustache, "approvals": PackageResources.approvals_mustache,
             "approval": PackageResources.approval_mustache, "show": PackageResources.show_mustache,
             "workflows": PackageResources.workflows_mustache, "choose": PackageResources.choose_mustache,
-            "error": PackageResources.error_mustache,
+            "error": PackageResources.error_mustache, "code": PackageResources.code_mustache,
+            "explanation": PackageResources.explanation_mustache,
         ]
         var library = MustacheLibrary()
         for (name, bytes) in sources {

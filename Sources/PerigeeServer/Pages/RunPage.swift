@@ -12,8 +12,10 @@ struct RunView {
     }
 
     struct Failure: Hashable {
-        var code: String?
+        var code: CodeView?
         var message: String
+        /// The lines of the script in question.
+        var excerpt: String?
         var next: String?
         var details: String
     }
@@ -81,7 +83,11 @@ extension RunView {
 
 extension RunView.Failure {
     init(_ error: JSON) {
-        code = error["code"]?.string
+        code = error["code"]?.string.map { CodeView($0) }
+        excerpt = error["excerpt"]?.string.map { excerpt in
+            guard let script = error["script"]?.string, let line = error["line"]?.int else { return excerpt }
+            return "\(script):\(line)\n\(excerpt)"
+        }
         message = error["message"]?.string ?? error.text
         next = error["hint"]?.string
         details = error.pretty()
