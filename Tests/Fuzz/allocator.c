@@ -18,6 +18,12 @@ static const program programs[] = {
     {"gmatch", "local n = 0 for k, v in ('a=1,b=2,'):rep(30):gmatch('(%w)=(%w)') do n = n + v end return n", "90"},
     {"sort", "local t = {} for i = 1, 100 do t[i] = (i * 37) % 101 end table.sort(t, function(a, b) return a > b end)"
              " return table.concat(t, ' ', 1, 3)", "\"100 99 98\""},
+    {"stable sort", "local t = {} for i = 1, 60 do t[i] = ('%02d'):format(i * 37 % 61) end table.sort(t) return t[60]",
+     "\"60\""},
+    {"order", "local t, s = { [true] = 1 }, 0 for i = 1, 40 do t['k' .. i] = i t[i * 1.5] = i end"
+              " for k, v in pairs(t) do t[k] = v + 1 s = s + v end local k = next(t) return s", "1641"},
+    {"texts of objects", "local n = 0 for i = 1, 30 do n = n + #tostring({}) // #tostring({}) + #('%s'):format(i) end"
+                         " return n + #tostring(coroutine.create(next)) // 100", "80"},
     {"JSON", "local v = decode(encode(input)) v.more = echo(v)[1].list for i = 1, 40 do v['k' .. i] = { i } end"
              " return #encode(decode(encode(v))) > 300 and v.more[2].text", "\"\\u0001ä\\\"\""},
     {"errors", "local n = 0 for i = 1, 20 do local ok, e = pcall(refuse) if e.code == 'PG9000' then n = n + 1 end"
@@ -66,8 +72,8 @@ static void check(const program *p, const pg_state *state, int step, bool hit) {
         return;
     }
     pg_text message = step == PG_FAILED && state ? pg_message(state) : value;
-    fail("%s, when request %ld was refused: step %d: %.*s instead of %s", under_way, refused_request, step,
-         (int)message.length, message.bytes ? message.bytes : "", p->result ? p->result : "an error");
+    fail("step %d: %.*s instead of %s", step, (int)message.length, message.bytes ? message.bytes : "",
+         p->result ? p->result : "an error");
 }
 
 /// Refuses the first request, the second …, until a run asks for fewer. Returns how many runs that took.
@@ -108,7 +114,8 @@ static long refuse_compiling(void) {
 }
 
 int main(void) {
-    __sanitizer_set_death_callback(tell_place);
+    tell_round = tell_place;
+    __sanitizer_set_death_callback(tell_round);
     long runs = refuse_compiling();
     for (size_t at = 0; at < sizeof programs / sizeof *programs; at++) {
         for (int go_on = 0; go_on < 2; go_on++) {

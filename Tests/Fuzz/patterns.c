@@ -51,7 +51,9 @@ _Noreturn void pg_exhaust(lua_State *L, int reason, const char *what) {
 }
 
 static lua_State *open_state(bool with_own) {
+    static pg_state nothing;
     lua_State *L = luaL_newstate();
+    *(pg_state **)lua_getextraspace(L) = &nothing;
     luaL_requiref(L, LUA_GNAME, luaopen_base, 1);
     luaL_requiref(L, LUA_STRLIBNAME, luaopen_string, 1);
     luaL_requiref(L, LUA_TABLIBNAME, luaopen_table, 1);

@@ -25,13 +25,16 @@ static inline void tell_seed(void) {
     fprintf(stderr, "it is repeated by --seed %llu\n", (unsigned long long)round_seed);
 }
 
+/// Tells which round it was.
+static void (*tell_round)(void) = tell_seed;
+
 static inline void fail(const char *format, ...) {
     va_list values;
     va_start(values, format);
     vfprintf(stderr, format, values);
     va_end(values);
     fputc('\n', stderr);
-    tell_seed();
+    tell_round();
     exit(1);
 }
 
@@ -102,7 +105,7 @@ static inline int do_rounds(int count, char **arguments, void (*one_round)(void)
     double seconds = strtod(arguments[2], NULL);
     unsigned long long rounds = 0;
     struct timespec start, now;
-    __sanitizer_set_death_callback(tell_seed);
+    __sanitizer_set_death_callback(tell_round);
     signal(SIGALRM, end_round);
     clock_gettime(CLOCK_MONOTONIC, &start);
     do {
