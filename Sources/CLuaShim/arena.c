@@ -43,10 +43,6 @@ static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 static pg_arena *pool;
 static int pooled;
 
-#ifdef PG_FAULTS
-extern long pg_fault_countdown;
-#endif
-
 /// Sixteen bytes apart up to 512, then four steps to each doubling.
 static int class_of(size_t size) {
     if (size <= 512) return (int)((size + 15) / 16) - 1;
@@ -182,12 +178,7 @@ void *pg_allocate(void *context, void *block, size_t old, size_t new) {
         if (block) drop(s, block, old);
         return NULL;
     }
-#ifdef PG_FAULTS
-    bool refused = new > old && pg_fault_countdown > 0 && --pg_fault_countdown == 0;
-    void *moved = refused ? NULL : resize(s, block, old, new);
-#else
     void *moved = resize(s, block, old, new);
-#endif
     if (!moved) moved = move_stack(s, block, old, new);
     if (!moved) refuse(s, new);
     else if (new > old) s->refusal_pending = false;

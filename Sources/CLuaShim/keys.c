@@ -135,6 +135,7 @@ pg_sort_key *pg_sort_keys(lua_State *L, size_t count) {
         return s->keys;
     }
     pg_sort_key *keys = pg_reserve_keys(L, 2 * count);
+    skip_common_prefix(keys, count);
     for (size_t from = 0; from < count; from += RUN) {
         insertion_sort(keys + from, count - from < RUN ? count - from : RUN);
     }

@@ -165,7 +165,8 @@ _Noreturn void pg_exhaust(lua_State *L, int reason, const char *what);
 bool pg_is_readable(lua_State *L);
 
 // keys.c: sorts numbers, strings and booleans. The room for keys is the state's, so they are used up before any code of
-// the script runs; sorting may move it. pg_read_key refuses a value of any other type. Sorted keys are no longer comparable with other ones.
+// the script runs; sorting may move it. Sorted keys are no longer comparable with other ones. pg_read_key refuses a
+// value of any other type.
 bool pg_read_key(lua_State *L, int index, pg_sort_key *key);
 pg_sort_key pg_integer_key(lua_Integer value);
 bool pg_key_less(const pg_sort_key *a, const pg_sort_key *b);
