@@ -98,7 +98,7 @@ struct RunTests {
             let run = try await test.end(try await test.begin("bad").id)
             #expect(run.status == .attention)
             #expect(run.problem?["line"] == 3)
-            #expect(run.problem?["code"] == "PG1000")
+            #expect(run.problem?["code"] == "PG1050")
             #expect(run.problem?["excerpt"]?.string?.contains("return t.field") == true)
         }
     }

@@ -78,4 +78,13 @@ pg_text pg_look_up(pg_state *state, const char *path, size_t length);
 const char *pg_script(const pg_state *state);
 int pg_line(const pg_state *state);
 
+/// The Lua that this program is linked with: its own line about itself, and whether it is built by dev/lua.
+const char *pg_lua_ident(void);
+int pg_lua_is_hardened(void);
+
+/// What became of a program that tells by a truth value whether Lua does right.
+enum { PG_PROBE_FAILED = -1, PG_PROBE_WRONG = 0, PG_PROBE_SOUND = 1 };
+/// Runs a small program in a bare state with little memory and time.
+int pg_probe(const char *program);
+
 #endif
