@@ -75,7 +75,7 @@ let package = Package(
             name: "PerigeeCommand",
             dependencies: [
                 "Perigee", "PerigeeJournal", "PerigeeSQLite", "PerigeeHTTP", "PerigeeTesting",
-                "PerigeeServer",
+                "PerigeeServer", "PerigeeLua",
                 arguments, httpClient, logging, lifecycle, unixSignals, nio, nioPosix, nioHTTP,
             ], swiftSettings: house),
         .target(name: "CStockLua", dependencies: ["CLua"], path: "Tests/StockLua"),
@@ -108,7 +108,9 @@ let package = Package(
             swiftSettings: house),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["PerigeeCommand", "PerigeeJournal", hummingbird, lifecycle, logging, nio],
+            dependencies: [
+                "PerigeeCommand", "PerigeeJournal", "PerigeeLua", hummingbird, lifecycle, logging, nio,
+            ],
             swiftSettings: house),
         .testTarget(name: "HouseTests", swiftSettings: house),
     ]

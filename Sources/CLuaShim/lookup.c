@@ -49,7 +49,7 @@ static void push_named(lua_State *L, lua_State *from, lua_Debug *frame, const ch
 
 /// Replaces the value on top by what it has under a key: `s` and a text, or `i` and a whole number.
 static bool step_into(lua_State *L, const char *part) {
-    if (!lua_istable(L, -1)) return false;
+    if (!lua_istable(L, -1) || !part[0]) return false;
     if (part[0] == 'i') lua_pushinteger(L, strtoll(part + 1, NULL, 10));
     else lua_pushstring(L, part + 1);
     lua_rawget(L, -2);

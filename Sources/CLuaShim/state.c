@@ -8,14 +8,6 @@
 const char pg_key_host, pg_key_environment, pg_key_modules, pg_key_pieces, pg_key_error, pg_key_array, pg_key_secret,
     pg_key_definition, pg_key_run;
 
-int pg_is_hardened(void) {
-#ifdef PERIGEE_LUA
-    return 1;
-#else
-    return 0;
-#endif
-}
-
 typedef struct {
     const char *const *functions;
     int count;

@@ -1,6 +1,7 @@
 import Foundation
 import Perigee
 import PerigeeJournal
+import PerigeeLua
 import Synchronization
 
 /// What is on the screen while `perigee dev` runs, and the keys that are pressed.
@@ -48,7 +49,8 @@ struct DevSession: Sendable {
             "  \(style.bold("perigee dev")) \(perigeeVersion)     flows \(local(scripts))     "
                 + "data \(data) (kept between restarts)",
             "  Dashboard        \(style.blue(url))", "  Outside world    \(world)",
-        ]
+            "  Scripts run on   \(LuaRelease.linked.name)",
+        ] + (LuaRelease.linked.warning.map { ["  \(style.yellow("!")) \($0)"] } ?? [])
     }
 
     private func local(_ path: String) -> String {

@@ -3,6 +3,7 @@ import Logging
 import Perigee
 import PerigeeHTTP
 import PerigeeJournal
+import PerigeeLua
 
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -61,6 +62,7 @@ struct ServeCommand: AsyncParsableCommand {
             try AllowedHost(parsing: $0)
         }
         let logger = Logger(label: "perigee")
+        if let warning = LuaRelease.linked.warning { logger.warning("\(warning)") }
         let process = HostProcess(
             scripts: Configuration.scripts(scripts), data: data, address: address, port: port,
             tokens: Configuration.list(token, "PERIGEE_TOKENS"), options: options, logger: logger,
@@ -71,7 +73,7 @@ struct ServeCommand: AsyncParsableCommand {
                 let workflows = ready.host.workflows.count { $0.version != nil && !$0.isDeleted }
                 logger.info(
                     """
-                    Perigee \(perigeeVersion) on http://\(address):\(ready.port) · \
+                    Perigee \(perigeeVersion) on http://\(address):\(ready.port) · \(LuaRelease.linked.name) · \
                     \(counted(workflows, "workflow")) · data \(data)
                     """
                 )

@@ -45,6 +45,26 @@ public final class SQLiteJournal: Journal {
         writer = GroupWriter(pool: pool, path: path, onTransaction: onTransaction)
     }
 
+    /// Looks whether a store could be opened, also while a host works on it, and leaves it as it is.
+    ///
+    /// - Parameter path: the database file, which has to be there.
+    /// - Throws: ``JournalError`` where the file is not a Perigee database, damaged, written by a newer version, or
+    ///   can't be read.
+    public static func check(path: String) throws(JournalError) {
+        try StoreFile.inspect(path)
+    }
+
+    /// The version of SQLite that this program runs on: `3.45.1`.
+    ///
+    /// - Throws: ``JournalError`` if SQLite does not even open a store in memory.
+    public static func libraryVersion() throws(JournalError) -> String {
+        do {
+            return try DatabaseQueue().read { try String.fetchOne($0, sql: "SELECT sqlite_version()") ?? "?" }
+        } catch {
+            throw JournalError(error, path: "a database in memory")
+        }
+    }
+
     /// Closes the store: what was handed in is finished, what comes later is refused.
     ///
     /// It blocks its thread until the file is closed. Closing twice does nothing.

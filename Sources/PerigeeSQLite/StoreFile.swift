@@ -22,6 +22,25 @@ enum StoreFile {
         }
     }
 
+    /// Looks whether the file could be opened, and leaves it as it is.
+    static func inspect(_ path: String) throws(JournalError) {
+        do {
+            try refuseForeign(path)
+            if try fileSize(path) < largestChecked { try refuseDamaged(path) }
+            let queue = try DatabaseQueue(path: path, configuration: readOnly)
+            try refuseNewer(queue, path)
+            try queue.close()
+        } catch {
+            throw JournalError(error, path: path)
+        }
+    }
+
+    private static var readOnly: Configuration {
+        var configuration = Configuration()
+        configuration.readonly = true
+        return configuration
+    }
+
     private static func configuration(maxPages: Int?) -> Configuration {
         var configuration = Configuration()
         configuration.label = "perigee"
@@ -78,9 +97,7 @@ enum StoreFile {
     ///
     /// The connection can only read, so that a damaged file stays as it is.
     private static func refuseDamaged(_ path: String) throws {
-        var configuration = Configuration()
-        configuration.readonly = true
-        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        let queue = try DatabaseQueue(path: path, configuration: readOnly)
         let verdict = try queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
         try queue.close()
         guard verdict == "ok" else {
@@ -88,11 +105,11 @@ enum StoreFile {
         }
     }
 
-    private static func refuseNewer(_ pool: DatabasePool, _ path: String) throws {
+    private static func refuseNewer(_ database: some DatabaseReader, _ path: String) throws {
         let known = Set(Schema.migrator.migrations)
-        let unknown = try pool.read { try Schema.migrator.appliedIdentifiers($0).subtracting(known) }
+        let unknown = try database.read { try Schema.migrator.appliedIdentifiers($0).subtracting(known) }
         guard let first = unknown.min() else { return }
-        try pool.close()
+        try database.close()
         throw JournalError.newerSchema(path: path, found: first)
     }
 }

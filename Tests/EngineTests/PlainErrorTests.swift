@@ -234,6 +234,13 @@ struct PlainErrorTests {
         #expect((problem["lua"] == nil) == isTold)
     }
 
+    @Test func `an error in a text that the script loads itself is told without its line`() async throws {
+        let problem = try await problem("return load('local t = { ab = 1 } return t.ba.x')()")
+        #expect(problem["code"] == "PG1050" && problem["script"] == "load" && problem["line"] == 1)
+        #expect(problem["message"] == "`ba` is empty (nil), so it has no fields.")
+        #expect(problem["excerpt"] == nil)
+    }
+
     @Test func `what pcall catches keeps Lua's own text`() async throws {
         let body = "local ok, e = pcall(function() local t t.x = 1 end) return e"
         try await TestHost(scripts: ["a.lua": script(body)]).run { test in

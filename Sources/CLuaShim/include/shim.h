@@ -38,9 +38,6 @@ typedef struct {
     size_t length;
 } pg_text;
 
-/// Whether the linked Lua is the hardened one.
-int pg_is_hardened(void);
-
 /// Makes a state with its libraries and its sandbox; NULL if the memory limit does not even allow that.
 /// `functions` are the names of the host's functions; those that begin with "await_" may suspend.
 pg_state *pg_create(pg_limits limits, pg_host host, const char *const *functions, int count);
@@ -82,5 +79,14 @@ const char *pg_script(const pg_state *state);
 int pg_line(const pg_state *state);
 /// After PG_ENDED_…: the function of Lua's library that used it up; empty if it was the script itself.
 const char *pg_what(const pg_state *state);
+
+/// The Lua that this program is linked with: its own line about itself, and whether it is built by dev/lua.
+const char *pg_lua_ident(void);
+int pg_lua_is_hardened(void);
+
+/// What became of a program that tells by a truth value whether Lua does right.
+enum { PG_PROBE_FAILED = -1, PG_PROBE_WRONG = 0, PG_PROBE_SOUND = 1 };
+/// Runs a small program in a bare state with little memory and time.
+int pg_probe(const char *program);
 
 #endif

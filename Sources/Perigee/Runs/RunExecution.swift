@@ -96,7 +96,11 @@ final class RunExecution {
     private func describe(_ limit: LuaLimit) -> ScriptError {
         let function = limit.function.isEmpty ? "" : ", in `\(limit.function)`"
         let place = (limit.line > 0 ? " at \(limit.script):\(limit.line)" : "") + function
-        let fields: [String: JSON] = ["script": .string(limit.script), "line": .int(Int64(limit.line))]
+        var fields: [String: JSON] = ["script": .string(limit.script), "line": .int(Int64(limit.line))]
+        let text = compiled.bundle.files[limit.script] ?? ""
+        if let place = SourcePlace(line: limit.line, word: limit.function, text: text) {
+            fields["excerpt"] = .string(place.excerpt)
+        }
         switch limit.kind {
         case .cpu:
             return ScriptError(

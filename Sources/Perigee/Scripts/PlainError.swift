@@ -164,7 +164,7 @@ extension PlainError {
         var place: (script: String, line: Int)?
         // One error that another passed on has a place for each.
         while let match = rest.prefixMatch(of: #/([^:\n]{1,120}):([0-9]+): /#), let line = Int(match.2),
-            let script = file(named: match.1, texts)
+            let script = match.1 == failure.script ? failure.script : file(named: match.1, texts)
         {
             place = (script, line)
             rest = rest[match.range.upperBound...]

@@ -87,7 +87,7 @@ struct SourcePlace {
     /// Finds the word in the line or after it, and draws the line before, the line and a caret.
     init?(line: Int, word: String?, text: String) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        guard line >= 1, line <= lines.count else { return nil }
+        guard line >= 1, line <= lines.count, !text.isEmpty else { return nil }
         var found = (line: line, start: 0, length: 0)
         if let word, !word.isEmpty {
             for candidate in line...min(line + SourcePlace.searchedLines, lines.count) {
@@ -109,7 +109,7 @@ struct SourcePlace {
     /// Draws the line before, the line, and carets below some columns, in bytes from 0.
     init?(line: Int, columns: Range<Int>, text: String) {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        guard line >= 1, line <= lines.count else { return nil }
+        guard line >= 1, line <= lines.count, !text.isEmpty else { return nil }
         let bytes = lines[line - 1].utf8
         let start = String(decoding: bytes.prefix(columns.lowerBound), as: UTF8.self).count
         let end = String(decoding: bytes.prefix(columns.upperBound), as: UTF8.self).count
