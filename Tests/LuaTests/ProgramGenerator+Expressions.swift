@@ -183,7 +183,7 @@ extension ProgramGenerator {
             "return ipairs(nil)",
             "return string.format(\"%d\", \(b))", "return load(\"return \" .. \(a))()",
             "return \(expression(.number, 2))",
-            "return tostring(), 1", "for i = 1, 10, 0 do end", "for i = \(b), 2 do end", "return next({}, 1)",
+            "return tostring(), 1", "for i = 1, 10, 0 do end", "for i = {}, 2 do end", "for i = 1, nil do end", "return next({}, 1)",
             "return rawset(1, 2, 3)",
             "local t = setmetatable({}, { __metatable = \"no\" }) return getmetatable(t), setmetatable(t, {})",
             "return string.unpack(\"<i4\", \(b))", "return table.unpack({ 1, 2, 3 }, -1, 2)",

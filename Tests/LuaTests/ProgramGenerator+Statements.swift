@@ -29,7 +29,8 @@ extension ProgramGenerator {
         if chance(4), let second = variable(kind) {
             write("\(first), \(second) = \(second), \(first)")
         } else {
-            write("\(first) = \(expression(kind, 2))")
+            // A text that doubles in a loop would fill memory.
+            write("\(first) = \(kind == .text ? "cut(\(expression(kind, 2)))" : expression(kind, 2))")
         }
     }
 
