@@ -33,7 +33,12 @@ int pg_raise_json(lua_State *L, const char *bytes, size_t length) {
 }
 
 static bool is_script(const lua_Debug *frame) {
-    return frame->source[0] == '=' && frame->currentline > 0 && strncmp(frame->source, "=stdlib/", 8) != 0;
+    return frame->currentline > 0 && strncmp(frame->source, "=stdlib/", 8) != 0;
+}
+
+/// The path of a script in full; of a text that a script loads what Lua's own messages call it.
+static const char *name_of(const lua_Debug *frame) {
+    return frame->source[0] == '=' ? frame->source + 1 : frame->short_src;
 }
 
 bool pg_find_frame(lua_State *L, lua_Debug *frame) {
@@ -46,7 +51,7 @@ bool pg_find_frame(lua_State *L, lua_Debug *frame) {
 bool pg_find_script(lua_State *L, char *script, size_t size, int *line) {
     lua_Debug frame;
     if (!pg_find_frame(L, &frame)) return false;
-    snprintf(script, size, "%s", frame.source + 1);
+    snprintf(script, size, "%s", name_of(&frame));
     *line = frame.currentline;
     return true;
 }
@@ -58,7 +63,7 @@ static void write_traceback(pg_state *s, lua_State *from) {
     s->traceback.length = 0;
     for (int level = 0; kept < 20 && lua_getstack(from, level, &frame); level++) {
         if (!lua_getinfo(from, "Sln", &frame) || !is_script(&frame)) continue;
-        snprintf(text, sizeof text, "%s%s:%d in function '%s'", kept ? "\n" : "", frame.source + 1, frame.currentline,
+        snprintf(text, sizeof text, "%s%s:%d in function '%s'", kept ? "\n" : "", name_of(&frame), frame.currentline,
                  frame.name ? frame.name : "?");
         pg_append_text(&s->traceback, text);
         kept++;

@@ -251,6 +251,9 @@ static int first_key(lua_State *L) {
     lua_pushnil(L);
     while (lua_next(L, 1)) {
         lua_pop(L, 1);
+        // Most strings differ in their first byte: one look is enough for them.
+        if (found && least.kind == PG_KEY_STRING && least.length && lua_type(L, 3) == LUA_TSTRING
+            && (unsigned char)*lua_tostring(L, 3) > (unsigned char)*least.text) continue;
         if (!pg_read_key(L, 3, &key)) return refuse_keys(L, "next");
         if (found && !pg_key_less(&key, &least)) continue;
         least = key;
