@@ -1,0 +1,3 @@
+-- expect: killed-cpu
+-- stock: hangs: modules are looked for without end
+while true do pcall(require, "missing.module") end

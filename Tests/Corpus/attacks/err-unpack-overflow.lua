@@ -1,0 +1,3 @@
+-- expect: error
+-- stock: error: too many results
+table.unpack({}, math.mininteger, math.maxinteger)
