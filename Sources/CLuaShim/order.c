@@ -242,6 +242,13 @@ static void keep(lua_State *L, int place, int table, int keys) {
     lua_rawseti(L, lua_upvalueindex(1), 2 * place + 2);
 }
 
+static bool is_later(lua_State *L, int index, const pg_sort_key *string) {
+    size_t length;
+    const char *text = lua_tolstring(L, index, &length);
+    int order = memcmp(text, string->text, length < string->length ? length : string->length);
+    return order ? order > 0 : length > string->length;
+}
+
 /// Gives the least key.
 static int first_key(lua_State *L) {
     pg_sort_key least, key;
@@ -251,9 +258,8 @@ static int first_key(lua_State *L) {
     lua_pushnil(L);
     while (lua_next(L, 1)) {
         lua_pop(L, 1);
-        // Most strings differ in their first byte: one look is enough for them.
-        if (found && least.kind == PG_KEY_STRING && least.length && lua_type(L, 3) == LUA_TSTRING
-            && (unsigned char)*lua_tostring(L, 3) > (unsigned char)*least.text) continue;
+        // Among strings no record is needed to see that one comes later.
+        if (found && least.kind == PG_KEY_STRING && lua_type(L, 3) == LUA_TSTRING && is_later(L, 3, &least)) continue;
         if (!pg_read_key(L, 3, &key)) return refuse_keys(L, "next");
         if (found && !pg_key_less(&key, &least)) continue;
         least = key;

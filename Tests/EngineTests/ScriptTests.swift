@@ -153,7 +153,8 @@ struct ScriptTests {
 
     @Test("log as much as is kept of one run, and go on", arguments: Setting.all)
     func manyLines(_ setting: Setting) async throws {
-        let many = "for i = 1, 6000 do print(i) end sleep('1h') for i = 6001, 12000 do print(i) end return 'done'"
+        let many =
+            "for i = 1, 6000 do print(i) end sleep('1h') for i = 6001, 12000 do print(i) end return 'done'"
         let large = "for i = 1, 600 do log.info(('x'):rep(8000)) end return 'done'"
         let test = try TestHost(setting, scripts: ["many.lua": script(many), "large.lua": script(large)])
         try await test.run { test in

@@ -1,7 +1,9 @@
 import PerigeeLua
 import Testing
 
-/// The four functions on patterns, which are our own. What they return is compared with Lua's by dev/fuzz.
+/// The four functions on patterns, which are our own.
+///
+/// What they return is compared with Lua's by dev/fuzz.
 struct PatternTests {
     /// Runs an expression and gives its results as a JSON list.
     private func values(_ expression: String) throws -> String {

@@ -22,7 +22,8 @@ extension ProgramGenerator {
         let shape = pick([
             "(\(a) + \(b))", "(\(a) - \(b))", "(\(a) * \(b))", "(\(a) // \(b))", "(\(a) % \(b))",
             "(\(a) & \(b))",
-            "(\(a) | \(b))", "(\(a) ~ \(b))", "(~\(a))", "(\(a) << low(\(b)))", "(\(a) >> (\(b)))", "(- \(a))",
+            "(\(a) | \(b))", "(\(a) ~ \(b))", "(~\(a))", "(\(a) << low(\(b)))", "(\(a) >> (\(b)))",
+            "(- \(a))",
             "math.max(\(a), \(b))", "math.abs(\(a))", "math.ult(\(a), \(b)) and 1 or 2",
         ])
         switch number(1...6) {
@@ -183,7 +184,8 @@ extension ProgramGenerator {
             "return ipairs(nil)",
             "return string.format(\"%d\", \(b))", "return load(\"return \" .. \(a))()",
             "return \(expression(.number, 2))",
-            "return tostring(), 1", "for i = 1, 10, 0 do end", "for i = {}, 2 do end", "for i = 1, nil do end", "return next({}, 1)",
+            "return tostring(), 1", "for i = 1, 10, 0 do end", "for i = {}, 2 do end",
+            "for i = 1, nil do end", "return next({}, 1)",
             "return rawset(1, 2, 3)",
             "local t = setmetatable({}, { __metatable = \"no\" }) return getmetatable(t), setmetatable(t, {})",
             "return string.unpack(\"<i4\", \(b))", "return table.unpack({ 1, 2, 3 }, -1, 2)",

@@ -44,9 +44,15 @@ struct SandboxTests {
             ("local e = {} load('x = 5', 'c', 't', e)() return { e.x, x == nil }", "[5,true]"),
             ("x = 6 return load('return x')()", "6"),
             ("return load('return x', 'c', 't', nil) and 1", "1"),
-            ("return select(2, load('return +', 'piece'))", #""[string \"piece\"]:1: unexpected symbol near '+'""#),
+            (
+                "return select(2, load('return +', 'piece'))",
+                #""[string \"piece\"]:1: unexpected symbol near '+'""#
+            ),
             ("return select(2, load('return +', '=piece'))", #""piece:1: unexpected symbol near '+'""#),
-            ("return select(2, load('return +', '=stdlib/flow'))", #""(load):1: unexpected symbol near '+'""#),
+            (
+                "return select(2, load('return +', '=stdlib/flow'))",
+                #""(load):1: unexpected symbol near '+'""#
+            ),
             (#"return select(2, load('\27Lua'))"#, #""attempt to load a binary chunk (mode is 't')""#),
             (
                 #"return select(2, load('\27Lua', 'c', 'b'))"#,
