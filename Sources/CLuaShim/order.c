@@ -136,21 +136,31 @@ static int next_in_list(lua_State *L) {
     return 1;
 }
 
-/// The iterator of few keys; its upvalues are the position and the keys, behind which there is none.
+/// Where a key stands among the upvalues; 0 for none, before the first. It is nearly always where the last step of any
+/// iterator came to.
+static int place_of_key(lua_State *L) {
+    int place = pg_of(L)->pairs_place;
+    if (lua_isnoneornil(L, 2)) return 0;
+    if (lua_rawequal(L, 2, lua_upvalueindex(place))) return place;
+    for (place = 1; !lua_isnone(L, lua_upvalueindex(place)); place++) {
+        if (lua_rawequal(L, 2, lua_upvalueindex(place))) return place;
+    }
+    return invalid_key(L);
+}
+
+/// The iterator of few keys, which are its upvalues.
 static int next_of_few(lua_State *L) {
     if (!lua_istable(L, 1)) luaL_checktype(L, 1, LUA_TTABLE);
-    // Called with no key, as at the start of a loop, it begins again.
-    int position = lua_type(L, 2) > LUA_TNIL ? (int)lua_tointeger(L, lua_upvalueindex(1)) : 0;
-    while (true) {
-        if (position <= FEW) position++;
-        // What stands below the two results is dropped when they are returned.
-        lua_pushinteger(L, position);
-        lua_copy(L, -1, lua_upvalueindex(1));
-        lua_pushvalue(L, lua_upvalueindex(position + 1));
+    for (int place = place_of_key(L) + 1;; place++) {
+        // Behind the last one there is none, which is pushed as nil.
+        lua_pushvalue(L, lua_upvalueindex(place));
         lua_pushvalue(L, -1);
-        if (lua_rawget(L, 1) != LUA_TNIL) return 2;
+        if (lua_rawget(L, 1) != LUA_TNIL) {
+            pg_of(L)->pairs_place = place;
+            return 2;
+        }
         if (lua_isnil(L, -2)) return 1;
-        lua_pop(L, 3);
+        lua_pop(L, 2);
     }
 }
 
@@ -191,14 +201,15 @@ static int next_of_many(lua_State *L) {
 static void push_iterator(lua_State *L) {
     key_set set;
     collect(L, &set, "pairs");
-    lua_pushinteger(L, set.is_list ? (lua_Integer)set.count : 0);
     if (set.is_list) {
+        lua_pushinteger(L, (lua_Integer)set.count);
         lua_pushcclosure(L, next_in_list, 1);
     } else if (set.count <= FEW) {
         luaL_checkstack(L, (int)set.count + 4, NULL);
         for (size_t at = 0; at < set.count; at++) push_key(L, &set, at);
-        lua_pushcclosure(L, next_of_few, (int)set.count + 1);
+        lua_pushcclosure(L, next_of_few, (int)set.count);
     } else {
+        lua_pushinteger(L, 0);
         push_key_table(L, &set);
         lua_pushcclosure(L, next_of_many, 2);
     }

@@ -103,6 +103,7 @@ struct pg_state {
 
     pg_sort_key *keys;
     size_t key_capacity;
+    int pairs_place;               // of the key that pairs gave last, among the keys of its loop
     pg_traversal traversals[PG_TRAVERSALS];
     uint64_t traversal_clock;
     lua_Integer object_count;      // of the objects that were written as text

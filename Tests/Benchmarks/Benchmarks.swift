@@ -56,7 +56,7 @@ struct Benchmarks {
 
 /// What is measured together.
 enum Row: String, CaseIterable {
-    case workflows, lua, replay, waiting
+    case workflows, lua, stock, replay, waiting
     case waitingResident = "waiting-resident"
     case coldstart
 
@@ -64,6 +64,7 @@ enum Row: String, CaseIterable {
         switch self {
         case .workflows: try await WorkflowRow(load: load).measure()
         case .lua: try LuaRow(load: load).measure()
+        case .stock: try StockRow(load: load).measure()
         case .replay: try await ReplayRow(load: load).measure()
         case .waiting: try await WaitingRow(load: load, residentRuns: 0).measure()
         case .waitingResident: try await WaitingRow(load: load, residentRuns: nil).measure()

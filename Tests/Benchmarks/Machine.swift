@@ -1,5 +1,6 @@
 import Foundation
 import GRDBSQLite
+import PerigeeLua
 
 /// Where the figures come from: without it they mean little.
 struct Machine: Codable {
@@ -16,7 +17,7 @@ struct Machine: Codable {
             cores: ProcessInfo.processInfo.activeProcessorCount,
             kernel: output("uname", "-sr") ?? "unknown kernel",
             swift: output("swift", "--version") ?? "unknown Swift",
-            lua: "Lua " + (output("pkg-config", "--modversion", "lua5.4") ?? "5.4"),
+            lua: LuaRelease.linked.name,
             sqlite: "SQLite " + String(cString: sqlite3_libversion()))
     }
 
