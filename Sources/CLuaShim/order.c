@@ -140,8 +140,8 @@ static int next_in_list(lua_State *L) {
 /// iterator came to.
 static int place_of_key(lua_State *L) {
     int place = pg_of(L)->pairs_place;
-    if (lua_isnoneornil(L, 2)) return 0;
     if (lua_rawequal(L, 2, lua_upvalueindex(place))) return place;
+    if (lua_isnoneornil(L, 2)) return 0;
     for (place = 1; !lua_isnone(L, lua_upvalueindex(place)); place++) {
         if (lua_rawequal(L, 2, lua_upvalueindex(place))) return place;
     }
