@@ -108,16 +108,20 @@ static int look_up(lua_State *L) {
     return 0;
 }
 
+/// Called through pg_guard.
+static int look_up_protected(pg_state *s, void *names) {
+    lua_pushcfunction(s->main, look_up);
+    lua_pushlightuserdata(s->main, names);
+    if (lua_pcall(s->main, 1, 0, 0) == LUA_OK) return PG_RETURNED;
+    lua_pop(s->main, 1);
+    return PG_FAILED;
+}
+
 pg_text pg_look_up(pg_state *s, const char *path, size_t length) {
     s->output.length = 0;
     // Only a run that an error has ended still has the frames where that happened.
     if (!s->run || lua_status(s->run) <= LUA_YIELD || length == 0 || path[length - 1] != 0) return (pg_text){NULL, 0};
     name_path names = {path, path + length};
-    lua_pushcfunction(s->main, look_up);
-    lua_pushlightuserdata(s->main, &names);
-    if (lua_pcall(s->main, 1, 0, 0) != LUA_OK) {
-        lua_pop(s->main, 1);
-        return (pg_text){NULL, 0};
-    }
+    if (pg_guard(s, look_up_protected, &names) != PG_RETURNED) return (pg_text){NULL, 0};
     return s->output.length ? (pg_text){s->output.bytes, s->output.length} : (pg_text){NULL, 0};
 }

@@ -44,11 +44,15 @@ static int protect(pg_state *s, lua_CFunction function, void *argument) {
     return pg_guard(s, run_protected, &call);
 }
 
+/// An error outside of every protected call would end the process: it ends the state instead.
+static int panic(lua_State *L) { pg_end(pg_of(L), PG_ENDED_MEMORY, NULL); }
+
 static int make_main(pg_state *s, void *unused) {
     (void)unused;
     s->main = lua_newstate(pg_allocate, s);
     if (!s->main) return PG_FAILED;
     *(pg_state **)lua_getextraspace(s->main) = s;
+    lua_atpanic(s->main, panic);
     return PG_RETURNED;
 }
 
@@ -171,6 +175,20 @@ static int fail_with(pg_state *s, const char *message) {
     return PG_FAILED;
 }
 
+/// Called through pg_guard: what looks into a table has to have entered its state.
+static int encode_result(pg_state *s, void *context) {
+    int *results = context;
+    s->has_value = pg_encode_value(s->run, -*results, 0);
+    if (s->has_value) return PG_RETURNED;
+    pg_buffer *m = &s->message;
+    char *text = m->bytes ? strndup(m->bytes, m->length) : NULL;
+    m->length = 0;
+    pg_append_text(m, "the workflow's result can't be kept: ");
+    if (text) pg_append_text(m, text);
+    free(text);
+    return PG_FAILED;
+}
+
 static int finish(pg_state *s, int results) {
     lua_State *L = s->run;
     s->has_value = false;
@@ -187,17 +205,7 @@ static int finish(pg_state *s, int results) {
         return protect(s, keep_definition, NULL);
     }
     if (results == 0 || lua_isnil(L, -results)) return PG_RETURNED;
-    if (!pg_encode_value(L, -results, 0)) {
-        pg_buffer *m = &s->message;
-        char *text = m->bytes ? strndup(m->bytes, m->length) : NULL;
-        m->length = 0;
-        pg_append_text(m, "the workflow's result can't be kept: ");
-        if (text) pg_append_text(m, text);
-        free(text);
-        return PG_FAILED;
-    }
-    s->has_value = true;
-    return PG_RETURNED;
+    return pg_guard(s, encode_result, &results);
 }
 
 /// Called through pg_guard.

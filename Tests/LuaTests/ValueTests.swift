@@ -173,4 +173,11 @@ struct ValueTests {
         let failure = try state.evaluate(try LuaChunk.compile(script, name: "test.lua")).failure()
         #expect(failure.code == "PG1016" && failure.message == "the script does not return a workflow")
     }
+
+    @Test(arguments: ["return t", "return { t }", "echo(t)", "error(t)", "return { pcall(echo, t) } and t"])
+    func `objects as keys are refused, however many there are`(end: String) throws {
+        let body = "local t = { 1 } for i = 1, 100 do t[{}] = i t[function() end] = i t[null] = i end \(end)"
+        let failure = try run(body).failure()
+        #expect(end == "error(t)" || failure.message.contains("key") || failure.message.contains("named fields"))
+    }
 }
