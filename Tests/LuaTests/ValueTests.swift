@@ -178,6 +178,7 @@ struct ValueTests {
     func `objects as keys are refused, however many there are`(end: String) throws {
         let body = "local t = { 1 } for i = 1, 100 do t[{}] = i t[function() end] = i t[null] = i end \(end)"
         let failure = try run(body).failure()
-        #expect(end == "error(t)" || failure.message.contains("key") || failure.message.contains("named fields"))
+        #expect(
+            end == "error(t)" || failure.message.contains("key") || failure.message.contains("named fields"))
     }
 }
