@@ -54,26 +54,7 @@ extension WorkflowHost {
     public func cancel(
         run id: String, by: String, reason: String? = nil, isForced: Bool = false
     ) async throws -> RunRecord {
-        _ = try await run(id: id)
-        let error = Cancelled.error(by: by, reason: reason).bytes
-        switch try await journal.cancel(run: id, error: error, isForced: isForced, now: ambient.now) {
-        case nil: throw HostError.unknownRun(id)
-        case .alreadyEnded(let run): throw HostError.alreadyEnded(run)
-        case .ended(let run):
-            await shard(of: run.number)?.giveUp(run.number)
-            activityHub.send(
-                .runEnded(
-                    run: id, workflow: run.workflow, status: run.status, milliseconds: 0,
-                    error: error))
-            activityHub.send(.runChanged(id: id))
-            waiters.ended(id)
-            return run
-        case .requested(let run):
-            await shard(of: run.number)?.tell(ClaimedRun(run: run, answers: []))
-            dispatcher.poke()
-            activityHub.send(.runChanged(id: id))
-            return run
-        }
+        try await act(on: id, isForced ? .terminate : .cancel, by: by, reason: reason)
     }
 
     /// The run once it has ended or needs attention, or as it is when the time is over.

@@ -38,12 +38,21 @@ public struct NewStart: Hashable, Sendable {
     public var key: String?
     /// Stands for exactly this request: sent again, it gives the same run.
     public var idempotencyKey: String?
+    /// Who starts it; an audit record says so.
+    public var by: String?
+    /// Why, for those who look at it later.
+    public var reason: String?
 
-    public init(workflow: String, input: JSON, key: String? = nil, idempotencyKey: String? = nil) {
+    public init(
+        workflow: String, input: JSON, key: String? = nil, idempotencyKey: String? = nil, by: String? = nil,
+        reason: String? = nil
+    ) {
         self.workflow = workflow
         self.input = input
         self.key = key
         self.idempotencyKey = idempotencyKey
+        self.by = by
+        self.reason = reason
     }
 }
 
@@ -133,12 +142,14 @@ extension WorkflowHost {
         let run = RunStart(target: target, input: start.input, trigger: ["type": "manual"], key: start.key)
         let faults = run.faults
         guard faults.isEmpty else { throw HostError.invalidInput(faults) }
+        var new = run.newRun(correlationID: nil, ambient: ambient)
+        new.startedBy = try note("start", by: start.by ?? "", reason: start.reason)
         let digest = start.idempotencyKey.map { _ in
             let request = Array(start.workflow.utf8) + [0] + input + [0] + Array((start.key ?? "").utf8)
             return "\(SHA256.hash(data: request))"
         }
         return Submission(
-            namespace: namespace, starts: [run.newRun(correlationID: nil, ambient: ambient)],
+            namespace: namespace, starts: [new],
             idempotencyKey: start.idempotencyKey, requestDigest: digest
         )
     }
@@ -208,7 +219,7 @@ extension WorkflowHost {
     }
 
     /// Submits those that were found good, in one transaction, and answers each in its place.
-    private func submit(
+    func submit(
         _ checked: [Result<Submission, HostError>]
     ) async throws -> [Result<SubmissionReceipt, HostError>] {
         guard !phase.withLock({ $0.isEnding }) else { throw HostError.shuttingDown }

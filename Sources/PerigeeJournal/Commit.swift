@@ -8,6 +8,8 @@ public struct Commit: Hashable, Sendable {
         case running
         /// The host lets go of it until one of its waits is answered.
         case waiting
+        /// The host lets go of it because somebody asked to pause it; one that is to go on after all can be claimed.
+        case paused
         /// The host lets go of it; it needs attention because of this error.
         case attention(error: Payload)
         /// It is over: a status that is final, with its output or its error.
@@ -106,7 +108,7 @@ public struct ClaimedRun: Hashable, Sendable {
 public struct Claim: Hashable, Sendable {
     public var runs: [ClaimedRun]
     /// Runs that the host owned already, under the epoch that they had, for which something has come: an answer, a
-    /// request to cancel, or the end of their time.
+    /// request to cancel or to pause, or the end of their time.
     public var told: [ClaimedRun]
     /// When there is something to claim or to be told next, as far as is known now; `nil` for never.
     public var nextDue: Timestamp?

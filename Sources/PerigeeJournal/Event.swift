@@ -53,11 +53,18 @@ public struct NewRun: Hashable, Sendable {
     public var error: Payload?
     /// How long it may take from its start on, in milliseconds; `nil` for as long as it needs.
     public var timeoutMilliseconds: Int64?
+    /// What is recorded for it before it begins: a part of what another run did.
+    public var entries: [Entry]
+    /// Who starts it by hand; an audit record says so.
+    public var startedBy: ActionNote?
+    /// The run that it is a fork of; the audit record is of that one.
+    public var forkOf: String?
 
     public init(
         id: String, workflow: String, version: Int, bundle: String, key: String? = nil, input: Payload,
         trigger: Payload, correlationID: String, status: RunStatus = .queued, error: Payload? = nil,
-        timeoutMilliseconds: Int64? = nil
+        timeoutMilliseconds: Int64? = nil, entries: [Entry] = [], startedBy: ActionNote? = nil,
+        forkOf: String? = nil
     ) {
         self.id = id
         self.workflow = workflow
@@ -70,6 +77,9 @@ public struct NewRun: Hashable, Sendable {
         self.status = status
         self.error = error
         self.timeoutMilliseconds = timeoutMilliseconds
+        self.entries = entries
+        self.startedBy = startedBy
+        self.forkOf = forkOf
     }
 }
 

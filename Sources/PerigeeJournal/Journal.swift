@@ -47,6 +47,7 @@ public protocol Journal: Sendable {
     /// refused with ``JournalError/invalid(_:)``, and so are a wait id that is taken and an emitted event that is
     /// refused. At an end, and where it needs attention, its waits are gone and its open approvals are `cancelled`.
     /// A run that needs attention and was asked to end before is cancelled instead, if it has not begun to unwind.
+    /// One that waits, or is let go of as paused, is `paused` while somebody asks for it (``RunRecord/pausedAt``).
     func commit(_ commits: [Commit]) async throws -> [Result<CommitReceipt, JournalError>]
 
     /// Accepts events and runs.
@@ -80,6 +81,51 @@ public protocol Journal: Sendable {
     ///   - isForced: without asking its script.
     /// - Returns: `nil` if there is no such run.
     func cancel(run: String, error: Payload, isForced: Bool, now: Timestamp) async throws -> Cancellation?
+
+    /// Does something to a run for a person, with its audit record and a note on the run.
+    ///
+    /// Where the note names a batch, its item is finished with it, and nothing is done twice.
+    ///
+    /// - Returns: what became of it; `nil` if there is no such run.
+    func act(on run: String, _ action: RunAction, note: ActionNote, now: Timestamp) async throws
+        -> ActionResult?
+
+    /// A page of what people did, newest first.
+    func audit(_ query: AuditQuery) async throws -> AuditPage
+
+    /// Keeps a batch and the runs that it is about, which do not change any more, with its audit record.
+    ///
+    /// - Parameter runs: public ids, each once; one that is twice counts once.
+    /// - Throws: ``JournalError/invalid(_:)`` if its id is taken.
+    func createBatch(_ batch: Batch, runs: [String]) async throws -> Batch
+
+    /// Lets a batch go on, pauses it or ends it, with its audit record.
+    ///
+    /// - Returns: the batch, and whether it was changed: one that has ended is not; `nil` if there is none.
+    func steerBatch(_ id: String, to status: Batch.Status, note: ActionNote, now: Timestamp) async throws
+        -> (batch: Batch, isChanged: Bool)?
+
+    /// Says that a run of a batch can't be acted on.
+    func refuseItem(batch: String, run: String, error: Payload, now: Timestamp) async throws
+
+    /// A batch as it stands; `nil` if there is none.
+    func batch(id: String) async throws -> Batch?
+
+    /// Batches, newest first.
+    ///
+    /// - Parameters:
+    ///   - isFinal: only those that have ended, or that have not; `nil` for all.
+    ///   - limit: at most this many, 1 to 500.
+    func batches(namespace: String, isFinal: Bool?, limit: Int) async throws -> [Batch]
+
+    /// The runs of a batch in their order.
+    func batchItems(_ query: BatchItemQuery) async throws -> [BatchItem]
+
+    /// How many runs that a batch acted on are queued or running.
+    func activeRuns(batch: String) async throws -> Int
+
+    /// A version of a workflow by its number; `nil` if there is none.
+    func version(namespace: String, workflow: String, number: Int) async throws -> WorkflowVersion?
 
     /// Keeps a version of a workflow.
     ///

@@ -52,6 +52,56 @@ public final class MemoryJournal: Journal {
         state.withLock { $0.cancel(run: run, error: error, isForced: isForced, now: now) }
     }
 
+    public func act(
+        on run: String, _ action: RunAction, note: ActionNote, now: Timestamp
+    ) async throws -> ActionResult? {
+        state.withLock { $0.act(on: run, action, note: note, now: now) }
+    }
+
+    public func audit(_ query: AuditQuery) async throws -> AuditPage {
+        try checkLimit(query.limit, 1...500)
+        return state.withLock { $0.audit(query) }
+    }
+
+    public func createBatch(_ batch: Batch, runs: [String]) async throws -> Batch {
+        let created = state.withLock { state in
+            Result { () throws(JournalError) in try state.createBatch(batch, runs: runs) }
+        }
+        return try created.get()
+    }
+
+    public func steerBatch(
+        _ id: String, to status: Batch.Status, note: ActionNote, now: Timestamp
+    ) async throws -> (batch: Batch, isChanged: Bool)? {
+        state.withLock { $0.steerBatch(id, to: status, note: note, now: now) }
+    }
+
+    public func refuseItem(batch: String, run: String, error: Payload, now: Timestamp) async throws {
+        state.withLock { $0.refuseItem(batch: batch, run: run, error: error, now: now) }
+    }
+
+    public func batch(id: String) async throws -> Batch? {
+        state.withLock { $0.batches[id] }
+    }
+
+    public func batches(namespace: String, isFinal: Bool?, limit: Int) async throws -> [Batch] {
+        try checkLimit(limit, 1...500)
+        return state.withLock { $0.batches(namespace: namespace, isFinal: isFinal, limit: limit) }
+    }
+
+    public func batchItems(_ query: BatchItemQuery) async throws -> [BatchItem] {
+        try checkLimit(query.limit, 1...500)
+        return state.withLock { $0.items(query) }
+    }
+
+    public func activeRuns(batch: String) async throws -> Int {
+        state.withLock { $0.activeRuns(batch: batch) }
+    }
+
+    public func version(namespace: String, workflow: String, number: Int) async throws -> WorkflowVersion? {
+        state.withLock { $0.version(namespace: namespace, workflow: workflow, number: number) }
+    }
+
     public func saveVersion(
         namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
     ) async throws -> WorkflowVersion {

@@ -110,6 +110,8 @@ extension MemoryState {
             return .ended(self[number].shown)
         }
         self[number].record.cancelRequest = error
+        self[number].record.pausedAt = nil
+        if record.status == .paused { self[number].record.status = .queued }
         setWake(number, self[number].wakeAt.map { min($0, now) } ?? now)
         return .requested(self[number].shown)
     }

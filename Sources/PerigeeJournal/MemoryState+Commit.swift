@@ -49,7 +49,8 @@ extension MemoryState {
         var wakes = false
         for emit in commit.emits where try submit(emit, now: commit.at).wakes { wakes = true }
         follow(number, commit)
-        let isHeard = commit.next == .waiting || commit.next == .running && commit.watches
+        let isHeard =
+            commit.next == .waiting || commit.next == .paused || commit.next == .running && commit.watches
         let wakesItself = isHeard && self[number].wakeAt.map { $0 <= commit.at } ?? false
         return CommitReceipt(wakesRuns: wakes || wakesItself)
     }
@@ -69,7 +70,9 @@ extension MemoryState {
             if commit.watches { setWake(number, wakeTime(of: number, now: commit.at)) }
         case .ended(let status, let output, let error):
             end(number, status, output: output, error: error, at: commit.at)
+        case .paused: free(number, now: commit.at)
         case .waiting:
+            guard self[number].record.pausedAt == nil else { return letGo(number, .paused) }
             letGo(number, .waiting)
             setWake(number, wakeTime(of: number, now: commit.at))
         case .attention(let error):
@@ -80,6 +83,7 @@ extension MemoryState {
             }
             letGo(number, .attention)
             dropWaits(number)
+            self[number].record.pausedAt = nil
             self[number].record.error = error
         }
     }

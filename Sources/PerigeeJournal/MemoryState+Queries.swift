@@ -11,6 +11,7 @@ extension MemoryState {
                 && (query.statuses.isEmpty || query.statuses.contains(record.status))
                 && (query.workflows.isEmpty || query.workflows.contains(record.workflow))
                 && (query.key == nil || query.key == record.key)
+                && (query.errorCode == nil || query.errorCode == record.errorCode)
                 && query.cursor.map { record.number < $0 } ?? true
         }
         let page = found.prefix(query.limit).map(\.shown)
@@ -28,6 +29,10 @@ extension MemoryState {
         return ordered.prefix(limit).map(\.element)
     }
 
+    func version(namespace: String, workflow: String, number: Int) -> WorkflowVersion? {
+        versions[Name(namespace: namespace, first: workflow)]?.first { $0.number == number }
+    }
+
     mutating func saveVersion(
         namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
     ) -> WorkflowVersion {
@@ -39,6 +44,13 @@ extension MemoryState {
         versions[name, default: []].append(version)
         if bundles[bundle] == nil { bundles[bundle] = files }
         return version
+    }
+}
+
+extension RunRecord {
+    /// The `code` of its error.
+    fileprivate var errorCode: String? {
+        error.flatMap { try? JSON(parsing: $0) }?["code"]?.string
     }
 }
 

@@ -88,9 +88,26 @@ extension MemoryState {
         runs.append(
             Run(record: record, eventsAfter: events.count, timeoutMilliseconds: start.timeoutMilliseconds))
         runNumbers[start.id] = number
+        self[number].entries = start.entries
+        self[number].record.entryCount = start.entries.last?.sequence ?? 0
+        if let note = start.startedBy {
+            self.record(start.audit(note, namespace: submission.namespace, now: now))
+        }
         if let keyName { runKeys[keyName] = number }
         if start.status == .queued { setWake(number, now) }
         return (start.id, start.status == .queued)
+    }
+}
+
+extension NewRun {
+    /// The audit record of a start by hand, or of a fork: that is of the run that was forked.
+    package func audit(_ note: ActionNote, namespace: String, now: Timestamp) -> AuditRecord {
+        let after: [String: JSON] = [
+            "run": .string(id), "status": .string(status.rawValue), "version": .int(Int64(version)),
+        ]
+        return AuditRecord(
+            number: 0, at: now, namespace: namespace, by: note.by, action: note.action, run: forkOf ?? id,
+            reason: note.reason, after: JSON.object(after).bytes)
     }
 }
 

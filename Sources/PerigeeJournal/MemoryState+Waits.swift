@@ -39,12 +39,16 @@ extension MemoryState {
     /// Answers a wait.
     ///
     /// - Returns: whether its run can be claimed now and could not before.
-    mutating func answer(_ number: Int64, _ index: Int, payload: Payload?, at: Timestamp) -> Bool {
+    mutating func answer(
+        _ number: Int64, _ index: Int, payload: Payload?, at: Timestamp, isResult: Bool = false
+    ) -> Bool {
         let run = self[number]
         let wait = run.waits[index].wait
         self[number].waits[index].arrival = (run.waits.map(\.arrival).max() ?? 0) + 1
         self[number].waits[index].answer = WaitAnswer(
-            wait: wait.id, address: wait.address, at: at, payload: payload)
+            wait: wait.id, address: wait.address, at: at, payload: payload, isResult: isResult)
+        // A paused run is left; it takes what came when it goes on.
+        if run.record.status == .paused { return false }
         if let wakeAt = run.wakeAt, wakeAt <= at { return false }
         setWake(number, at)
         return true
@@ -57,9 +61,15 @@ extension MemoryState {
         guard approval.status == .waiting, let number = waitRuns[id],
             let index = self[number].waits.firstIndex(where: { $0.wait.id == id })
         else { return (approval, false) }
+        let before = approval
         approval.status = .decided
         approval.decision = decision
         approvals[id] = approval
+        record(
+            AuditRecord(
+                number: 0, at: decision.at, namespace: approval.namespace, by: decision.by, action: "decide",
+                run: approval.run, approval: id, step: approval.address.label, reason: decision.comment,
+                before: before.summary, after: approval.summary))
         _ = answer(number, index, payload: decision.payload, at: decision.at)
         return (approval, true)
     }

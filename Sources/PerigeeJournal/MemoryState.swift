@@ -60,6 +60,11 @@ struct MemoryState {
     /// By namespace and workflow, oldest first.
     var versions: [Name: [WorkflowVersion]] = [:]
     var bundles: [String: [String: String]] = [:]
+    /// What people did, oldest first; numbers are positions plus one.
+    var audits: [AuditRecord] = []
+    var batches: [String: Batch] = [:]
+    var batchItems: [String: [BatchItem]] = [:]
+    var batchOrder: [String] = []
     /// Until when each host's lease lasts.
     var leases: [String: Timestamp] = [:]
 }
@@ -68,7 +73,7 @@ extension MemoryState.Run {
     /// The run as callers see it.
     var shown: RunRecord {
         var shown = record
-        if record.status == .waiting || record.status == .running {
+        if [.waiting, .running, .paused].contains(record.status) {
             shown.waits = waits.filter { $0.answer == nil }.map(\.wait)
         }
         return shown
@@ -99,8 +104,8 @@ extension MemoryState {
         self[number].record.output = output
         self[number].record.error = error
         self[number].record.endedAt = at
-        self[number].usedEvents = []
         self[number].record.cancelRequest = nil
+        self[number].record.pausedAt = nil
     }
 
     /// Nobody owns the run any more, and nothing wakes it yet.
@@ -110,8 +115,9 @@ extension MemoryState {
         setWake(number, nil)
     }
 
-    /// Frees a run whose host is gone.
+    /// Lets a run be claimed, or a paused one rest.
     mutating func free(_ number: Int64, now: Timestamp) {
+        guard self[number].record.pausedAt == nil else { return letGo(number, .paused) }
         letGo(number, .queued)
         setWake(number, now)
     }

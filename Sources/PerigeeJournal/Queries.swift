@@ -9,6 +9,8 @@ public struct RunQuery: Hashable, Sendable {
     public var workflows: Set<String>
     /// Only this business key.
     public var key: String?
+    /// Only runs whose error has this code: `PG2014`.
+    public var errorCode: String?
     /// At most this many, 1 to 500.
     public var limit: Int
     /// ``RunPage/nextCursor`` of the page before.
@@ -16,12 +18,13 @@ public struct RunQuery: Hashable, Sendable {
 
     public init(
         namespace: String, statuses: Set<RunStatus> = [], workflows: Set<String> = [], key: String? = nil,
-        limit: Int = 50, cursor: Int64? = nil
+        errorCode: String? = nil, limit: Int = 50, cursor: Int64? = nil
     ) {
         self.namespace = namespace
         self.statuses = statuses
         self.workflows = workflows
         self.key = key
+        self.errorCode = errorCode
         self.limit = limit
         self.cursor = cursor
     }

@@ -99,8 +99,8 @@ public enum Fact: Hashable, Sendable {
     /// Somebody, or its time, asked the run to end with this status (``RunStatus/cancelled`` or
     /// ``RunStatus/timed_out``): what follows is its unwinding.
     case endRequested(RunStatus, error: Payload)
-    /// A person took back every entry from this sequence on; they count no more.
-    case reset(to: Int)
+    /// A person took back the entries of these sequences; they count no more.
+    case reset([Int])
 }
 
 /// A fact at its place in a run's journal.
@@ -173,7 +173,7 @@ public struct RunRecord: Hashable, Sendable {
     public var output: Payload?
     /// Why the run needs attention or ended as it did: `{kind, code, message, hint, …}`.
     public var error: Payload?
-    /// What started it: `{type: "event"|"http"|"manual", …}`.
+    /// What started it: `{type: "event"|"http"|"manual"|"rerun", …}`.
     public var trigger: Payload
     /// The event that started it.
     public var eventID: String?
@@ -192,7 +192,10 @@ public struct RunRecord: Hashable, Sendable {
     public var deadlineAt: Timestamp?
     /// Why somebody asked to cancel it; it unwinds, unless it has ended.
     public var cancelRequest: Payload?
-    /// What it waits for, while it is ``RunStatus/waiting`` or ``RunStatus/running``; a ``ClaimedRun`` has it not.
+    /// When somebody asked to pause it; it is ``RunStatus/paused`` as soon as nothing is under way.
+    public var pausedAt: Timestamp?
+    /// What it waits for, while it is ``RunStatus/waiting``, ``RunStatus/running`` or ``RunStatus/paused``; a
+    /// ``ClaimedRun`` has it not.
     public var waits: [Wait]
     /// The host that works on it.
     public var owner: String?
@@ -207,7 +210,8 @@ public struct RunRecord: Hashable, Sendable {
         trigger: Payload, eventID: String? = nil, correlationID: String, tags: Payload? = nil,
         statusText: String? = nil, createdAt: Timestamp, startedAt: Timestamp? = nil,
         endedAt: Timestamp? = nil, deadlineAt: Timestamp? = nil, cancelRequest: Payload? = nil,
-        waits: [Wait] = [], owner: String? = nil, epoch: Int64 = 0, entryCount: Int = 0
+        pausedAt: Timestamp? = nil, waits: [Wait] = [], owner: String? = nil, epoch: Int64 = 0,
+        entryCount: Int = 0
     ) {
         self.id = id
         self.number = number
@@ -230,6 +234,7 @@ public struct RunRecord: Hashable, Sendable {
         self.endedAt = endedAt
         self.deadlineAt = deadlineAt
         self.cancelRequest = cancelRequest
+        self.pausedAt = pausedAt
         self.waits = waits
         self.owner = owner
         self.epoch = epoch

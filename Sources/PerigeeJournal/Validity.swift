@@ -6,6 +6,10 @@ extension Submission {
         if let event, event.namespace != namespace {
             return .invalid("the event is of namespace \"\(event.namespace)\", not \"\(namespace)\"")
         }
+        for start in starts
+        where zip(start.entries, start.entries.dropFirst()).contains(where: { $0.sequence >= $1.sequence }) {
+            return .invalid("the entries of the run \(start.id) are not in their order")
+        }
         for start in starts where start.status != .queued && start.status != .attention {
             return .invalid("a new run is queued or needs attention, it is not \(start.status)")
         }

@@ -36,12 +36,18 @@ public struct WaitAnswer: Hashable, Sendable {
     /// The event (see ``EventRecord/envelope``) or the decision (see ``Decision/payload``);
     /// `nil` when the time ran out.
     public var payload: Payload?
+    /// Whether a person gave it (``RunAction/setResult(_:_:)``): the payload is then the step's outcome as it is, and
+    /// the step may be one that does not wait.
+    public var isResult: Bool
 
-    public init(wait: String, address: StepAddress, at: Timestamp, payload: Payload?) {
+    public init(
+        wait: String, address: StepAddress, at: Timestamp, payload: Payload?, isResult: Bool = false
+    ) {
         self.wait = wait
         self.address = address
         self.at = at
         self.payload = payload
+        self.isResult = isResult
     }
 }
 

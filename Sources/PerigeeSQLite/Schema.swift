@@ -8,7 +8,7 @@ enum Schema {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 facts") { db in
-            for statement in runs + events + waits + texts { try db.execute(sql: statement) }
+            for statement in runs + events + waits + texts + actions { try db.execute(sql: statement) }
         }
         return migrator
     }
@@ -26,7 +26,7 @@ enum Schema {
             key TEXT, owner TEXT, epoch INTEGER NOT NULL DEFAULT 0, entry_count INTEGER NOT NULL DEFAULT 0,
             wake_at INTEGER, events_after INTEGER NOT NULL, created_at INTEGER NOT NULL, started_at INTEGER,
             ended_at INTEGER, timeout INTEGER, deadline_at INTEGER, tags BLOB, status_text TEXT, output BLOB,
-            error BLOB, cancel_error BLOB, is_ending INTEGER NOT NULL DEFAULT 0
+            error BLOB, cancel_error BLOB, paused_at INTEGER, is_ending INTEGER NOT NULL DEFAULT 0
         ) STRICT
         """,
         """
@@ -40,7 +40,7 @@ enum Schema {
         "CREATE INDEX runs_by_workflow ON runs (namespace, workflow)",
         "CREATE UNIQUE INDEX runs_by_key ON runs (namespace, key, workflow) WHERE key IS NOT NULL",
         // kind: 1 a step ended, 2 a wait opened, 3 the version moved, 4 an end was requested (its status stands in
-        // `verb`, its error in `outcome`), 5 a reset (to the sequence in `from_version`).
+        // `verb`, its error in `outcome`), 5 a reset (of the sequences in `arguments`, a JSON array).
         """
         CREATE TABLE entries (
             id INTEGER PRIMARY KEY, run INTEGER NOT NULL, sequence INTEGER NOT NULL,
@@ -98,7 +98,7 @@ enum Schema {
             number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, run INTEGER NOT NULL, kind INTEGER NOT NULL,
             path TEXT NOT NULL, label TEXT NOT NULL, occurrence INTEGER NOT NULL, opened_at INTEGER NOT NULL,
             due_at INTEGER, namespace TEXT NOT NULL, event_type TEXT, match BLOB, index_key TEXT,
-            answered_at INTEGER, answer BLOB, arrival INTEGER
+            answered_at INTEGER, answer BLOB, arrival INTEGER, is_result INTEGER NOT NULL DEFAULT 0
         ) STRICT
         """,
         "CREATE INDEX waits_by_run ON waits (run)",

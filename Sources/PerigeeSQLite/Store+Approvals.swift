@@ -50,6 +50,11 @@ extension Store {
         var decided = approval
         decided.status = .decided
         decided.decision = decision
+        try record(
+            AuditRecord(
+                number: 0, at: decision.at, namespace: approval.namespace, by: decision.by, action: "decide",
+                run: approval.run, approval: id, step: approval.address.label, reason: decision.comment,
+                before: approval.summary, after: decided.summary))
         return (decided, true)
     }
 

@@ -20,8 +20,10 @@ extension Store {
     /// Frees runs whose host is gone.
     private func free(_ condition: String, _ values: [Value], now: Timestamp) throws -> Int {
         try run(
-            "UPDATE runs SET owner = NULL, status = 'queued', wake_at = ? WHERE \(condition)",
-            [now.milliseconds] + values)
+            """
+            UPDATE runs SET owner = NULL, status = CASE WHEN paused_at IS NULL THEN 'queued' ELSE 'paused' END,
+                wake_at = CASE WHEN paused_at IS NULL THEN ? END WHERE \(condition)
+            """, [now.milliseconds] + values)
         return db.changesCount
     }
 

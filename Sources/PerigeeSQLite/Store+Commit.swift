@@ -11,6 +11,7 @@ struct RunHead {
     var eventsAfter: Int64
     var cancelError: Payload?
     var isEnding: Bool
+    var isPaused: Bool
 }
 
 extension Store {
@@ -38,13 +39,14 @@ extension Store {
         try first(
             """
             SELECT number, namespace, epoch, owner IS NOT NULL, entry_count, events_after, cancel_error,
-                is_ending FROM runs WHERE number = ?
+                is_ending, paused_at IS NOT NULL FROM runs WHERE number = ?
             """, [number]
         ) { row in
             RunHead(
                 number: try row.next(), namespace: try row.next(), epoch: try row.next(),
                 isOwned: try row.next(), entryCount: try row.next(), eventsAfter: try row.next(),
-                cancelError: try row.optionalPayload(), isEnding: try row.next())
+                cancelError: try row.optionalPayload(), isEnding: try row.next(),
+                isPaused: try row.next())
         }
     }
 
@@ -78,6 +80,11 @@ extension Store {
             let wakeAt = try wakeTime(of: run.number, now: commit.at)
             try self.run("UPDATE runs SET wake_at = ? WHERE number = ?", [wakeAt?.milliseconds, run.number])
             return wakeAt.map { $0 <= commit.at } ?? false
+        case .waiting where run.isPaused, .paused where run.isPaused:
+            try letGo(run.number, .paused, wakeAt: nil, error: nil)
+        case .paused:
+            try letGo(run.number, .queued, wakeAt: commit.at, error: nil)
+            return true
         case .waiting:
             let wakeAt = try wakeTime(of: run.number, now: commit.at)
             try letGo(run.number, .waiting, wakeAt: wakeAt, error: nil)
@@ -91,6 +98,7 @@ extension Store {
             } else {
                 try dropWaits(run.number)
                 try letGo(run.number, .attention, wakeAt: nil, error: error)
+                try self.run("UPDATE runs SET paused_at = NULL WHERE number = ?", [run.number])
             }
         }
         return false

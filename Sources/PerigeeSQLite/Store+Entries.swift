@@ -35,10 +35,11 @@ extension Store {
             try self.run(
                 "INSERT INTO entries (run, sequence, recorded_at, kind, verb, outcome) VALUES (?, ?, ?, 4, ?, ?)",
                 place + [status.rawValue, error.blob])
-        case .reset(let sequence):
+        case .reset(let sequences):
+            let list = JSON.array(sequences.map { .int(Int64($0)) })
             try self.run(
-                "INSERT INTO entries (run, sequence, recorded_at, kind, from_version) VALUES (?, ?, ?, 5, ?)",
-                place + [sequence])
+                "INSERT INTO entries (run, sequence, recorded_at, kind, arguments) VALUES (?, ?, ?, 5, ?)",
+                place + [list.bytes.blob])
         }
     }
 
@@ -128,8 +129,9 @@ extension Columns {
             skip(3)
             return .endRequested(status, error: try payload())
         case 5:
-            skip(11)
-            return .reset(to: try next())
+            skip(4)
+            let list = try JSON(parsing: try payload())
+            return .reset(list.array?.compactMap(\.int).map { Int($0) } ?? [])
         default: throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "\(kind) is not a kind of fact")
         }
     }

@@ -5,6 +5,7 @@ extension Store {
     private static let runColumns = """
         SELECT r.number, r.id, r.namespace, r.workflow, r.version, r.bundle, r.status, r.key, r.owner,
             r.epoch, r.entry_count, r.created_at, r.started_at, r.ended_at, r.deadline_at, r.cancel_error,
+            r.paused_at,
             r.tags, r.status_text, r.output, r.error, i.input, i.trigger, i.event_id, i.correlation_id
         FROM runs r JOIN run_inputs i ON i.run = r.number
         """
@@ -26,6 +27,7 @@ extension Store {
         let endedAt = try row.optionalTime()
         let deadlineAt = try row.optionalTime()
         let cancelRequest = try row.optionalPayload()
+        let pausedAt = try row.optionalTime()
         let tags = try row.optionalPayload()
         let statusText: String? = try row.next()
         let output = try row.optionalPayload()
@@ -35,7 +37,8 @@ extension Store {
             bundle: bundle, status: status, key: key, input: try row.payload(), output: output, error: error,
             trigger: try row.payload(), eventID: try row.next(), correlationID: try row.next(), tags: tags,
             statusText: statusText, createdAt: createdAt, startedAt: startedAt, endedAt: endedAt,
-            deadlineAt: deadlineAt, cancelRequest: cancelRequest, owner: owner, epoch: epoch,
+            deadlineAt: deadlineAt, cancelRequest: cancelRequest, pausedAt: pausedAt, owner: owner,
+            epoch: epoch,
             entryCount: entryCount)
     }
 
@@ -59,6 +62,11 @@ extension Store {
         if let key = query.key {
             conditions += " AND r.key = ?"
             values.append(key)
+        }
+        if let code = query.errorCode {
+            conditions += " AND CASE WHEN json_valid(CAST(r.error AS TEXT)) THEN"
+            conditions += " json_extract(CAST(r.error AS TEXT), '$.code') END = ?"
+            values.append(code)
         }
         if !query.workflows.isEmpty {
             conditions += " AND r.workflow IN (SELECT value FROM json_each(?))"
@@ -84,7 +92,7 @@ extension Store {
 
     /// Fills in what waiting runs wait for, all runs with one query.
     private func withWaits(_ runs: [RunRecord]) throws -> [RunRecord] {
-        let waiting = runs.filter { $0.status == .waiting || $0.status == .running }.map(\.number)
+        let waiting = runs.filter { [.waiting, .running, .paused].contains($0.status) }.map(\.number)
         guard !waiting.isEmpty else { return runs }
         let waits = Dictionary(grouping: try openWaits(of: waiting), by: \.run)
         return runs.map { run in
@@ -97,11 +105,10 @@ extension Store {
     /// Ends a run: nothing can happen to it any more.
     func end(_ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp) throws {
         try dropWaits(number)
-        try run("DELETE FROM used_events WHERE run = ?", [number])
         try run(
             """
             UPDATE runs SET owner = NULL, wake_at = NULL, status = ?, output = ?, error = ?, ended_at = ?,
-                cancel_error = NULL WHERE number = ?
+                cancel_error = NULL, paused_at = NULL WHERE number = ?
             """, [status.rawValue, output?.blob, error?.blob, at.milliseconds, number])
     }
 
@@ -115,7 +122,10 @@ extension Store {
             return try plainRun(run.number).map(Cancellation.ended)
         }
         try self.run(
-            "UPDATE runs SET cancel_error = ?1, wake_at = MIN(COALESCE(wake_at, ?2), ?2) WHERE number = ?3",
+            """
+            UPDATE runs SET cancel_error = ?1, wake_at = MIN(COALESCE(wake_at, ?2), ?2), paused_at = NULL,
+                status = CASE WHEN status = 'paused' THEN 'queued' ELSE status END WHERE number = ?3
+            """,
             [error.blob, now.milliseconds, run.number])
         return try self.run(id: id).map(Cancellation.requested)
     }

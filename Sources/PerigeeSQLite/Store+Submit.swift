@@ -121,18 +121,24 @@ extension Store {
         try insert(
             """
             INSERT INTO runs (id, namespace, workflow, version, bundle, status, key, wake_at, events_after,
-                created_at, error, timeout)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                created_at, error, timeout, entry_count)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 start.id, submission.namespace, start.workflow, start.version, start.bundle,
                 start.status.rawValue, start.key, isReady ? now.milliseconds : nil, eventsAfter,
                 now.milliseconds, start.error?.blob, start.timeoutMilliseconds,
+                start.entries.last?.sequence ?? 0,
             ], taken: "the run id \(start.id)")
+        let number = db.lastInsertedRowID
+        for entry in start.entries { try append(entry, to: number) }
+        if let note = start.startedBy {
+            try record(start.audit(note, namespace: submission.namespace, now: now))
+        }
         try run(
             "INSERT INTO run_inputs VALUES (?, ?, ?, ?, ?)",
             [
-                db.lastInsertedRowID, start.input.blob, start.trigger.blob, submission.event?.id,
+                number, start.input.blob, start.trigger.blob, submission.event?.id,
                 start.correlationID,
             ])
         return (start.id, isReady)

@@ -3,6 +3,18 @@ import GRDB
 import PerigeeJournal
 
 extension Store {
+    func version(namespace: String, workflow: String, number: Int) throws -> WorkflowVersion? {
+        try first(
+            """
+            SELECT bundle, created_at FROM versions WHERE namespace = ? AND workflow = ? AND number = ?
+            """, [namespace, workflow, number]
+        ) { row in
+            WorkflowVersion(
+                namespace: namespace, workflow: workflow, number: number, bundle: try row.next(),
+                createdAt: try row.time())
+        }
+    }
+
     func saveVersion(
         namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
     ) throws -> WorkflowVersion {

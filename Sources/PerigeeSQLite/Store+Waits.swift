@@ -61,17 +61,20 @@ extension Store {
     /// Answers a wait.
     ///
     /// - Returns: whether its run can be claimed now and could not before.
-    func answer(_ wait: OpenWait, payload: Payload?, event: Int64? = nil, at: Timestamp) throws -> Bool {
+    func answer(
+        _ wait: OpenWait, payload: Payload?, event: Int64? = nil, at: Timestamp, isResult: Bool = false
+    ) throws -> Bool {
         try run(
             """
-            UPDATE waits SET answered_at = ?, answer = ?,
+            UPDATE waits SET answered_at = ?, answer = ?, is_result = ?,
                 arrival = (SELECT COALESCE(MAX(arrival), 0) + 1 FROM waits WHERE run = ?)
             WHERE number = ?
-            """, [at.milliseconds, payload?.blob, wait.run, wait.number])
+            """, [at.milliseconds, payload?.blob, isResult, wait.run, wait.number])
         if let event { try run("INSERT INTO used_events VALUES (?, ?)", [wait.run, event]) }
         try run(
             """
             UPDATE runs SET wake_at = ? WHERE number = ? AND (wake_at IS NULL OR wake_at > ?)
+                AND status <> 'paused'
             """, [at.milliseconds, wait.run, at.milliseconds])
         return db.changesCount > 0
     }
@@ -95,13 +98,13 @@ extension Store {
     func answers(of run: Int64) throws -> [WaitAnswer] {
         try all(
             """
-            SELECT id, path, label, occurrence, answered_at, answer FROM waits
+            SELECT id, path, label, occurrence, answered_at, answer, is_result FROM waits
             WHERE run = ? AND answered_at IS NOT NULL ORDER BY answered_at, arrival
             """, [run]
         ) { row in
             WaitAnswer(
                 wait: try row.next(), address: try row.address(), at: try row.time(),
-                payload: try row.optionalPayload())
+                payload: try row.optionalPayload(), isResult: try row.next())
         }
     }
 

@@ -107,9 +107,9 @@ extension Entry {
             fields["type"] = "end_requested"
             fields["status"] = .string(status.rawValue)
             fields["error"] = JSON(error)
-        case .reset(let sequence):
+        case .reset(let sequences):
             fields["type"] = "reset"
-            fields["to"] = .int(Int64(sequence))
+            fields["sequences"] = .array(sequences.map { .int(Int64($0)) })
         }
         return .object(fields)
     }

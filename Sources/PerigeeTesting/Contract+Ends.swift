@@ -198,11 +198,11 @@ extension JournalContract {
                 try await scene.commit(
                     Commit(
                         run: number, epoch: 1, at: at(3),
-                        entries: [Entry(sequence: 7, recordedAt: at(3), fact: .reset(to: 5))], next: .running)
+                        entries: [Entry(sequence: 7, recordedAt: at(3), fact: .reset([5]))], next: .running)
                 )
                 try expectEqual(
                     try await scene.journal.entries(run: number, after: 6, limit: 9).map(\.fact),
-                    [.reset(to: 5)])
+                    [.reset([5])])
             },
         ]
     }

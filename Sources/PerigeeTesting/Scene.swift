@@ -40,6 +40,24 @@ struct Scene {
         try await journal.cancel(run: id, error: payload(error), isForced: isForced, now: now)
     }
 
+    /// Does something to a run for a person.
+    func act(
+        _ id: String, _ action: RunAction, at now: Timestamp, by: String = "ana", reason: String? = nil,
+        batch: String? = nil
+    ) async throws -> ActionResult? {
+        let name =
+            switch action {
+            case .cancel(_, let isForced): isForced ? "terminate" : "cancel"
+            case .pause: "pause"
+            case .resume: "resume"
+            case .retry: "retry"
+            case .setResult: "set_result"
+            case .retryNow: "retry_now"
+            }
+        return try await journal.act(
+            on: id, action, note: ActionNote(by: by, action: name, reason: reason, batch: batch), now: now)
+    }
+
     /// Creates a run and claims it: its first epoch is 1.
     func startClaimed(_ id: String, at: Timestamp = at(0)) async throws -> Int64 {
         let number = try await start(newRun(id), at: at)

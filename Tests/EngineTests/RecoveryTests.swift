@@ -84,6 +84,34 @@ struct RecoveryTests {
         {
             try await base.cancel(run: run, error: error, isForced: isForced, now: now)
         }
+        func act(on run: String, _ action: RunAction, note: ActionNote, now: Timestamp) async throws
+            -> ActionResult?
+        {
+            try await base.act(on: run, action, note: note, now: now)
+        }
+        func audit(_ query: AuditQuery) async throws -> AuditPage { try await base.audit(query) }
+        func createBatch(_ batch: Batch, runs: [String]) async throws -> Batch {
+            try await base.createBatch(batch, runs: runs)
+        }
+        func steerBatch(_ id: String, to status: Batch.Status, note: ActionNote, now: Timestamp) async throws
+            -> (batch: Batch, isChanged: Bool)?
+        {
+            try await base.steerBatch(id, to: status, note: note, now: now)
+        }
+        func refuseItem(batch: String, run: String, error: Payload, now: Timestamp) async throws {
+            try await base.refuseItem(batch: batch, run: run, error: error, now: now)
+        }
+        func batch(id: String) async throws -> Batch? { try await base.batch(id: id) }
+        func batches(namespace: String, isFinal: Bool?, limit: Int) async throws -> [Batch] {
+            try await base.batches(namespace: namespace, isFinal: isFinal, limit: limit)
+        }
+        func batchItems(_ query: BatchItemQuery) async throws -> [BatchItem] {
+            try await base.batchItems(query)
+        }
+        func activeRuns(batch: String) async throws -> Int { try await base.activeRuns(batch: batch) }
+        func version(namespace: String, workflow: String, number: Int) async throws -> WorkflowVersion? {
+            try await base.version(namespace: namespace, workflow: workflow, number: number)
+        }
         func saveVersion(
             namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
         ) async throws -> WorkflowVersion {

@@ -77,6 +77,13 @@ import Testing
                 runs += page.runs
                 query.cursor = page.nextCursor
             } while query.cursor != nil
+            facts.append(try await journal.audit(AuditQuery(namespace: namespace, limit: 20)))
+            let batches = try await journal.batches(namespace: namespace, isFinal: nil, limit: 500)
+            facts.append(batches)
+            for batch in batches where histories {
+                facts.append(try await journal.batchItems(BatchItemQuery(batch: batch.id, limit: 500)))
+                facts.append(try await journal.activeRuns(batch: batch.id))
+            }
             facts.append(try await journal.approvals(namespace: namespace, status: nil, limit: 500))
             // A run that does not exist claims nothing, and tells what is due.
             let claim = try await journal.claim(

@@ -31,11 +31,41 @@ struct OperationMaker {
         case 70..<86:
             let count = Int.random(in: 1...3, using: &random)
             return .submit((0..<count).map { _ in submission(now: now) })
-        case 86..<93: return .decide(pick(waits + ["none"]), decision(now: now))
-        case 93..<96:
+        case 86..<88: return batchOperation(runs: runs)
+        case 88..<91: return action(runs: runs)
+        case 91..<94: return .decide(pick(waits + ["none"]), decision(now: now))
+        case 94..<96:
             return .cancel(runs.randomElement(using: &random)?.id ?? "none", isForced: chance(20))
         case 96..<98: return .saveVersion(pick(["a", "b"]), text: pick(["x", "y", "z"]))
         default: return .checkWritable
+        }
+    }
+
+    private mutating func action(runs: [RunRecord]) -> Operation {
+        let batch = chance(30) ? pick(["bat_1", "bat_2", "bat_3"]) : nil
+        let run = runs.randomElement(using: &random)
+        let address = run?.waits.randomElement(using: &random)?.address ?? address()
+        let retry = Reopening(
+            entryCount: (run?.entryCount ?? 0) + (chance(10) ? 1 : 0), reset: chance(50) ? [1, 2] : [],
+            move: chance(30) ? Commit.Move(version: 2, bundle: "y") : nil,
+            result: chance(30) ? Reopening.StepResult(address: address, value: data().bytes) : nil)
+        let actions: [RunAction] = [
+            .pause, .resume, .retry(retry), .setResult(address, data().bytes), .retryNow(address),
+            .cancel(error: Array("{}".utf8), isForced: chance(10)),
+        ]
+        return .act(run?.id ?? "none", pick(actions), batch: batch)
+    }
+
+    private mutating func batchOperation(runs: [RunRecord]) -> Operation {
+        let batch = pick(["bat_1", "bat_2", "bat_3", name("bat")])
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0:
+            let chosen = (0..<Int.random(in: 0...8, using: &random)).map { _ in
+                runs.randomElement(using: &random)?.id ?? "none"
+            }
+            return .createBatch(batch, runs: chosen)
+        case 1: return .steerBatch(batch, pick(Batch.Status.allCases))
+        default: return .refuseItem(batch: batch, run: runs.randomElement(using: &random)?.id ?? "none")
         }
     }
 
@@ -82,7 +112,10 @@ struct OperationMaker {
                     key: chance(20) ? pick(["key1", "key2", name("key")]) : nil, input: data().bytes,
                     trigger: Array("{}".utf8), correlationID: "c", status: isBroken ? .attention : .queued,
                     error: isBroken ? Array("{}".utf8) : nil,
-                    timeoutMilliseconds: chance(20) ? Int64.random(in: 1...30_000, using: &random) : nil))
+                    timeoutMilliseconds: chance(20) ? Int64.random(in: 1...30_000, using: &random) : nil,
+                    entries: chance(10) ? [entry(1, now: now), entry(chance(90) ? 3 : 1, now: now)] : [],
+                    startedBy: chance(20) ? ActionNote(by: "ana", action: "start") : nil,
+                    forkOf: chance(5) ? "run_2" : nil))
         }
         return submission
     }
@@ -114,7 +147,8 @@ struct OperationMaker {
     private mutating func next() -> Commit.Next {
         switch Int.random(in: 0..<100, using: &random) {
         case 0..<35: .running
-        case 35..<78: .waiting
+        case 35..<72: .waiting
+        case 72..<78: .paused
         case 78..<82: .attention(error: Array(#"{"kind":"x"}"#.utf8))
         case 82..<84: .ended(.waiting, output: nil, error: nil)
         case 84..<92: .ended(.completed, output: Array("1".utf8), error: nil)
@@ -131,7 +165,7 @@ struct OperationMaker {
         let fact: Fact =
             switch Int.random(in: 0..<6, using: &random) {
             case 4: .endRequested(pick([.cancelled, .timed_out]), error: data().bytes)
-            case 5: .reset(to: sequence - 1)
+            case 5: .reset([sequence - 1])
             case 0: .waitOpened(step, wait: "w")
             case 1: .versionMoved(from: 1, to: 2, bundle: "y")
             case 2: .stepCompleted(step, .failure(data().bytes), attempts: 2, startedAt: now)

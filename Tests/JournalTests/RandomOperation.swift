@@ -24,11 +24,16 @@ enum Operation: CustomStringConvertible {
     case submit([Submission])
     case decide(String, Decision)
     case cancel(String, isForced: Bool)
+    case act(String, RunAction, batch: String?)
+    case createBatch(String, runs: [String])
+    case steerBatch(String, Batch.Status)
+    case refuseItem(batch: String, run: String)
     case saveVersion(String, text: String)
     case checkWritable
 
     static let names = [
         "heartbeat", "release", "claim", "commit", "submit", "decide", "cancel", "saveVersion",
+        "pause", "resume", "retry", "setResult", "retryNow", "createBatch", "steerBatch", "refuseItem",
         "checkWritable",
     ]
 
@@ -41,6 +46,10 @@ enum Operation: CustomStringConvertible {
         case .submit: "submit"
         case .decide: "decide"
         case .cancel: "cancel"
+        case .act(_, let action, _): action.name
+        case .createBatch: "createBatch"
+        case .steerBatch: "steerBatch"
+        case .refuseItem: "refuseItem"
         case .saveVersion: "saveVersion"
         case .checkWritable: "checkWritable"
         }
@@ -53,6 +62,10 @@ enum Operation: CustomStringConvertible {
         case .claim(let host, let limit, let only): "claim \(host) limit \(limit) only \(only as Any)"
         case .decide(let id, let decision): "decide \(id) \(decision)"
         case .cancel(let id, let isForced): "cancel \(id)\(isForced ? " at once" : "")"
+        case .act(let id, let action, let batch): "\(action) on \(id) of \(batch as Any)"
+        case .createBatch(let id, let runs): "createBatch \(id) of \(runs)"
+        case .steerBatch(let id, let status): "steerBatch \(id) to \(status)"
+        case .refuseItem(let batch, let run): "refuseItem \(run) of \(batch)"
         case .heartbeat(let host, let lease): "heartbeat \(host) \(lease)"
         case .release(let host): "release \(host)"
         case .saveVersion(let workflow, _): "saveVersion \(workflow)"
@@ -104,6 +117,24 @@ extension Journal {
             let answer = try await cancel(
                 run: id, error: Array("{}".utf8), isForced: isForced, now: now)
             return Answer(value: answer, succeeded: answer != nil)
+        case .act(let id, let action, let batch):
+            let note = ActionNote(by: "ana", action: action.name, batch: batch)
+            let answer = try await act(on: id, action, note: note, now: now)
+            if case .done? = answer { return Answer(value: answer, succeeded: true) }
+            return Answer(value: answer, succeeded: false)
+        case .createBatch(let id, let runs):
+            let batch = Batch(
+                id: id, namespace: "main", action: "pause", options: [], search: "", by: "ana",
+                perMinute: 7, createdAt: now)
+            return Answer(value: try await createBatch(batch, runs: runs), succeeded: true)
+        case .steerBatch(let id, let status):
+            let note = ActionNote(by: "ana", action: "batch.\(status)")
+            let answer = try await steerBatch(id, to: status, note: note, now: now)
+            let value: [AnyHashable] = answer.map { [$0.batch, $0.isChanged] } ?? []
+            return Answer(value: value, succeeded: answer?.isChanged ?? false)
+        case .refuseItem(let batch, let run):
+            try await refuseItem(batch: batch, run: run, error: Array("{}".utf8), now: now)
+            return Answer(value: true, succeeded: true)
         case .saveVersion(let workflow, let text):
             let version = try await saveVersion(
                 namespace: "main", workflow: workflow, bundle: "bundle of \(text)", files: ["main.lua": text],
@@ -112,6 +143,19 @@ extension Journal {
         case .checkWritable:
             try await checkWritable()
             return Answer(value: true, succeeded: true)
+        }
+    }
+}
+
+extension RunAction {
+    fileprivate var name: String {
+        switch self {
+        case .cancel: "cancel"
+        case .pause: "pause"
+        case .resume: "resume"
+        case .retry: "retry"
+        case .setResult: "setResult"
+        case .retryNow: "retryNow"
         }
     }
 }

@@ -7,6 +7,7 @@ struct HTTPAttempts: Sendable {
     let ambient: any Ambient
     let settings: Settings
     let throttle: Throttle
+    let pause: AttemptPause
     /// Is told every failed attempt that is followed by another, and the last one.
     let onAttempt: @Sendable (AttemptDetail) async -> Void
 
@@ -35,7 +36,7 @@ struct HTTPAttempts: Sendable {
                 let failure = failure(call, result, attempt: attempt)
                 return .outcome(.failure(failure.bytes), attempts: attempt, startedAt: startedAt)
             }
-            try await wait(until: ambient.now.adding(milliseconds: delay))
+            try await pause.wait(until: ambient.now.adding(milliseconds: delay), ambient)
             attempt += 1
         }
     }

@@ -50,7 +50,9 @@ struct HTTPCall: Sendable {
     }
 
     /// Host and path without query, as people are shown them: `quotes.example/quotes`.
-    var shownTarget: String {
+    var shownTarget: String { HTTPCall.shown(url) }
+
+    static func shown(_ url: String) -> String {
         guard let parts = URLComponents(string: url) else { return "an unusable URL" }
         return (parts.host ?? "?") + (parts.port.map { ":\($0)" } ?? "")
             + (parts.path == "/" ? "" : parts.path)

@@ -7,6 +7,16 @@ enum ReplayVerdict: Sendable {
     case stays(String)
 }
 
+/// What a run would come to that is to go on.
+enum Foresight: Sendable {
+    /// It does something that it has not done; `next` are the steps that it comes to.
+    case goesOn(next: [StepAddress])
+    /// It comes to the same stop at once.
+    case stopsAgain
+    /// The script goes another way than what is recorded.
+    case diverges(String)
+}
+
 /// Replays a waiting run against a version: everything that is recorded is given to it, and nothing is performed.
 enum ReplayCheck {
     static func run(
@@ -31,6 +41,32 @@ enum ReplayCheck {
             let step = starts.first?.step
             return .stays("it first does \"\(step?.address.label ?? "a step")\" (line \(step?.line ?? 0))")
         case .rest, .release: return .stays("it does not wait where the run waits")
+        }
+    }
+
+    /// Replays a run that is to go on: what is recorded is given to it, and nothing is performed.
+    static func foresee(
+        _ run: RunRecord, entries: [Entry], compiled: CompiledBundle, context: RunContext
+    ) -> Foresight {
+        var run = run
+        run.cancelRequest = nil
+        let machine = RunMachine(
+            ClaimedRun(run: run, answers: []), entries: entries, publicURL: context.publicURL)
+        guard let execution = try? RunExecution(machine: machine, compiled: compiled, context: context) else {
+            return .diverges("the version could not be loaded")
+        }
+        var progress = execution.advance(at: { run.createdAt })
+        while case .preempted = progress { progress = execution.advance(at: { run.createdAt }) }
+        if let divergence = execution.divergence { return .diverges(divergence.reason) }
+        let isNew = execution.machine.unsaved.entries.contains { !$0.isOfHook }
+        guard case .action(.commit(let commit)) = progress else {
+            return execution.isInHook && !isNew ? .stopsAgain : .goesOn(next: execution.machine.underWay)
+        }
+        let isSame = !isNew && commit.entries.allSatisfy(\.isOfHook) && commit.opens.isEmpty
+        switch commit.next {
+        case .attention where isSame, .ended(.failed, _, _) where isSame: return .stopsAgain
+        case _ where isSame && execution.isInHook: return .stopsAgain
+        default: return .goesOn(next: execution.machine.underWay)
         }
     }
 

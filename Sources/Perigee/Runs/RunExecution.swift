@@ -19,11 +19,15 @@ final class RunExecution {
     /// What the end of the hook that runs comes to.
     private var hookEnd: (next: Commit.Next, hook: String)?
     /// Perform the effects that are under way, by token.
-    var effects: [Int: Task<Void, Never>] = [:]
+    var effects: [Int: EffectTask] = [:]
     /// Whether a commit is on its way that the run waits for.
     var isCommitting = false
     /// Whether a time slice has ended and the next one is to come.
     private(set) var isPreempted = false
+    /// Where the script and the record parted, if they did.
+    private(set) var divergence: Divergence?
+    /// Whether the script has come to its end and a hook runs.
+    var isInHook: Bool { hookEnd != nil }
 
     var machine: RunMachine {
         get { host.machine }
@@ -36,7 +40,7 @@ final class RunExecution {
         host = RunHost(
             machine: machine, compiled: compiled, settings: context.settings, ambient: context.ambient)
         self.compiled = compiled
-        var seed = SeededRandom(run: machine.run.id + "/math.random")
+        var seed = SeededRandom(run: machine.run.seed + "/math.random")
         state = try LuaState(
             limits: context.limits, functions: HostFunction.names, host: host, seed: seed.next())
         try state.runPrelude(compiled.prelude)
@@ -101,6 +105,7 @@ final class RunExecution {
     }
 
     private func diverged(_ divergence: Divergence, at now: () -> Timestamp) -> Progress {
+        self.divergence = divergence
         machine.attention(RunHost.diverged(divergence).json, at: divergence.step)
         return .action(commitEnd(at: now))
     }
@@ -127,7 +132,7 @@ final class RunExecution {
         guard let (decided, hook) = hookEnd else { return machine.end(end) }
         // A hook that fails changes nothing about how the run ended, and is shown with it.
         switch end {
-        case .ended(.completed, _, _), .running, .waiting: machine.end(decided)
+        case .ended(.completed, _, _), .running, .waiting, .paused: machine.end(decided)
         case .ended(_, _, let error?), .attention(let error): machine.end(decided.noting(error, of: hook))
         case .ended(_, _, nil): machine.end(decided)
         }
@@ -199,7 +204,7 @@ extension Commit.Next {
         switch self {
         case .attention(let own): return .attention(error: noted(own))
         case .ended(let status, let output, let own): return .ended(status, output: output, error: noted(own))
-        case .running, .waiting: return self
+        case .running, .waiting, .paused: return self
         }
     }
 }

@@ -153,7 +153,7 @@ final class RunHost: LuaHost {
 
     /// The time that the script sees, and when the run began, in milliseconds since 1970.
     private var clock: JSON {
-        let started = machine.run.startedAt ?? machine.run.createdAt
+        let started = machine.run.scriptStart
         return .object([
             "now": .int(machine.scriptTime.milliseconds), "started": .int(started.milliseconds),
         ])
@@ -164,7 +164,7 @@ final class RunHost: LuaHost {
         let run = machine.run
         var fields: [String: JSON] = [
             "id": .string(run.id), "attempt": 1, "version": .int(Int64(run.version)),
-            "started_at": .string((run.startedAt ?? run.createdAt).description),
+            "started_at": .string(run.scriptStart.description),
             "trigger": (try? JSON(parsing: run.trigger)) ?? .null, "namespace": .string(run.namespace),
             "correlation_id": .string(run.correlationID),
         ]

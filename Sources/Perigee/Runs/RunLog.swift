@@ -48,17 +48,13 @@ struct RunLog {
         }
     }
 
-    /// The entries that count: a reset takes back everything from a place on.
+    /// The entries that count: those that no reset took back.
     static func valid(_ entries: [Entry]) -> [Entry] {
-        var valid: [Entry] = []
-        for entry in entries {
-            if case .reset(let sequence) = entry.fact {
-                while let last = valid.last, last.sequence >= sequence { valid.removeLast() }
-            } else {
-                valid.append(entry)
-            }
+        var taken: Set<Int> = []
+        for case .reset(let sequences) in entries.map(\.fact) { taken.formUnion(sequences) }
+        return entries.filter { entry in
+            if case .reset = entry.fact { false } else { !taken.contains(entry.sequence) }
         }
-        return valid
     }
 
     /// Whether the script has come to everything that is recorded.

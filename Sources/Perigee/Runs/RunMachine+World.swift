@@ -16,7 +16,7 @@ extension RunMachine {
     }
 
     /// Whether the world has told what the script has not been given.
-    var hasInput: Bool { !inbox.isEmpty || answers.contains { waiting[$0.wait] != nil } }
+    var hasInput: Bool { !inbox.isEmpty || answers.contains { waiting[$0.wait] != nil || $0.isResult } }
 
     /// What follows when every branch has come to a stop.
     mutating func settle(at now: Timestamp) -> Settled {
@@ -41,6 +41,9 @@ extension RunMachine {
         }
     }
 
+    /// The steps at which branches are, in the order of the branches.
+    var underWay: [StepAddress] { branches.keys.sorted().compactMap { step(of: $0)?.address } }
+
     /// Gives a branch what is recorded for it, the oldest first.
     mutating func replayNext() -> Bool {
         if log.isEndDue, let request = log.takeEndRequest(), requestEnd(request) { return true }
@@ -64,6 +67,10 @@ extension RunMachine {
     mutating func takeAnswer(at now: Timestamp) -> Bool {
         while !answers.isEmpty {
             let answer = answers.removeFirst()
+            if answer.isResult {
+                if takeResult(answer, at: now) { return true }
+                continue
+            }
             guard let branch = waiting.removeValue(forKey: answer.wait) else { continue }
             guard case .wait(let step, _)? = branches[branch]?.block else { continue }
             let outcome = StepPlan.outcome(of: answer, verb: step.verb, publicURL: publicURL)
@@ -73,6 +80,25 @@ extension RunMachine {
             return true
         }
         return false
+    }
+
+    /// Takes over the outcome that a person gave to a step; returns whether a branch can go on.
+    private mutating func takeResult(_ answer: WaitAnswer, at now: Timestamp) -> Bool {
+        unsaved.closes.append(answer.wait)
+        let found = branches.keys.sorted().first { step(of: $0)?.address == answer.address }
+        guard let branch = found, let step = step(of: branch) else {
+            unsaved.annotations.append(
+                Annotation(
+                    ordinal: nil, at: now, kind: .note, level: "warning",
+                    text: "The result that was set by hand came too late: the step had ended.",
+                    step: answer.address))
+            return false
+        }
+        let outcome = Outcome.success(answer.payload ?? JSON.null.bytes)
+        waiting[answer.wait] = nil
+        complete(step, outcome, attempts: 1, startedAt: answer.at, at: now)
+        makeReady(branch, .outcome(outcome))
+        return true
     }
 
     mutating func takeInput(at now: Timestamp) -> Bool {
@@ -89,8 +115,15 @@ extension RunMachine {
                 attention(error.json, at: step)
                 return false
             }
+        case .pauseRequested:
+            isPausing = ending == nil
+            return false
+        case .effectDropped(let token):
+            effects[token] = nil
+            return false
         case .endRequested(let status, let error):
             guard ending == nil else { return false }
+            isPausing = false
             let sequence = log.nextSequence
             record(.endRequested(status, error: error), at: now)
             return requestEnd(RunLog.EndRequest(status: status, error: error, sequence: sequence))
@@ -106,6 +139,7 @@ extension RunMachine {
 
     /// Begins the steps at which branches have come to a stop.
     mutating func begin(at now: Timestamp) {
+        guard !isPausing else { return }
         let numbers = fresh
         fresh = []
         for number in numbers {
@@ -133,7 +167,7 @@ extension RunMachine {
     }
 
     mutating func action(at now: Timestamp) -> Action {
-        if effects.isEmpty { return .commit(commit(next: .waiting, at: now)) }
+        if effects.isEmpty { return .commit(commit(next: isPausing ? .paused : .waiting, at: now)) }
         if unsaved.hasFacts { return .commit(commit(next: .running, at: now)) }
         return starting.isEmpty ? .rest : .perform(takeStarting())
     }

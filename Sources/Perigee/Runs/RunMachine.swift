@@ -64,6 +64,9 @@ struct RunMachine {
     enum Input: Sendable {
         case effectEnded(token: Int, EffectResult)
         case endRequested(RunStatus, error: Payload)
+        case pauseRequested
+        /// An effect that waited for its next attempt was broken off, so that the run can be paused.
+        case effectDropped(token: Int)
     }
 
     var run: RunRecord
@@ -94,6 +97,8 @@ struct RunMachine {
     var inbox: [Input] = []
     /// Why the run is ending by request.
     var ending: RunLog.EndRequest?
+    /// Nothing begins any more, because somebody asked to pause the run.
+    var isPausing = false
     var next: Commit.Next?
     var notes = RunNotes()
     var changes: [String: Bool] = [:]
@@ -103,8 +108,8 @@ struct RunMachine {
     init(_ claimed: ClaimedRun, entries: [Entry], publicURL: String) {
         run = claimed.run
         self.publicURL = publicURL
-        scriptTime = claimed.run.startedAt ?? claimed.run.createdAt
-        random = SeededRandom(run: claimed.run.id)
+        scriptTime = claimed.run.scriptStart
+        random = SeededRandom(run: claimed.run.seed)
         log = RunLog(entries)
         branches = [0: Branch(number: 0, path: "")]
         take(claimed)

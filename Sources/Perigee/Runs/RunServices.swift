@@ -67,7 +67,7 @@ final class RunServices: Sendable {
 
     private static let maxCachedBundles = 256
 
-    private func compiled(_ bundle: String, workflow: String) async throws -> CompiledBundle {
+    func compiled(_ bundle: String, workflow: String) async throws -> CompiledBundle {
         if let loaded = registry.compiled(bundle: bundle) ?? bundles.withLock({ $0[bundle] }) {
             return loaded
         }
@@ -160,7 +160,7 @@ final class RunServices: Sendable {
                 .runEnded(
                     run: run.id, workflow: run.workflow, status: .attention, milliseconds: milliseconds,
                     error: error))
-        case .running, .waiting: break
+        case .running, .waiting, .paused: break
         }
         if case .ended = commit.next { waiters.ended(run.id) }
         if case .attention = commit.next { waiters.ended(run.id) }
@@ -171,14 +171,14 @@ final class RunServices: Sendable {
 
     /// Performs an effect to its end; `nil` if it was cancelled.
     func perform(
-        _ effect: Effect, _ step: Step, _ run: RunRecord,
+        _ effect: Effect, _ step: Step, _ run: RunRecord, pause: AttemptPause,
         report: @escaping @Sendable (AttemptDetail) async -> Void
     ) async -> EffectResult? {
         switch effect {
         case .http(let call):
             let attempts = HTTPAttempts(
                 transport: http.transport, ambient: context.ambient, settings: context.settings,
-                throttle: http.throttle, onAttempt: report)
+                throttle: http.throttle, pause: pause, onAttempt: report)
             return try? await attempts.perform(call)
         case .call(let call):
             let result = await functions.perform(call, ambient: context.ambient)

@@ -78,8 +78,33 @@ actor Shard {
     private func askToEnd(_ execution: RunExecution, _ claimed: ClaimedRun) {
         if let error = claimed.run.cancelRequest {
             execution.machine.receive(.endRequested(.cancelled, error: error))
+        } else if claimed.run.pausedAt != nil {
+            pause(execution)
         } else if let deadline = claimed.run.deadlineAt, deadline <= services.now {
             execution.machine.receive(.endRequested(.timed_out, error: Cancelled.timedOut(claimed.run).bytes))
+        }
+    }
+
+    /// Lets a run come to rest: calls that wait for their next attempt are broken off, the others end.
+    private func pause(_ execution: RunExecution) {
+        execution.machine.receive(.pauseRequested)
+        for (token, effect) in execution.effects where effect.pause.breakOff() {
+            execution.effects[token] = nil
+            execution.machine.receive(.effectDropped(token: token))
+        }
+    }
+
+    /// The steps of a run that are being done.
+    func stepsUnderWay(_ number: Int64) -> [Step] {
+        (running[number]?.effects ?? [:]).values.map(\.step)
+    }
+
+    /// Makes the attempts at once that a run waits for.
+    ///
+    /// - Parameter address: the step that is tried again.
+    func retryNow(_ number: Int64, _ address: StepAddress) {
+        for effect in (running[number]?.effects ?? [:]).values where effect.step.address == address {
+            _ = effect.pause.end()
         }
     }
 
@@ -113,7 +138,7 @@ actor Shard {
     private func advance(_ execution: RunExecution) {
         let progress = execution.advance(at: { services.now })
         for token in execution.machine.takeDroppedEffects() {
-            execution.effects.removeValue(forKey: token)?.cancel()
+            execution.effects.removeValue(forKey: token)?.task.cancel()
         }
         switch progress {
         case .preempted:
@@ -165,13 +190,15 @@ actor Shard {
         guard !isEnding else { return }
         let (number, epoch) = (execution.run.number, execution.machine.epoch)
         let run = execution.run
-        execution.effects[start.token] = Task { [services] in
+        let pause = AttemptPause()
+        let task = Task { [services] in
             let result = await services.perform(
-                start.effect, start.step, run,
+                start.effect, start.step, run, pause: pause,
                 report: { detail in await self.attempted(number, epoch, start.step, detail) })
             guard let result else { return }
             self.effectEnded(number, epoch, start, result)
         }
+        execution.effects[start.token] = EffectTask(step: start.step, pause: pause, task: task)
     }
 
     private func effectEnded(
@@ -200,7 +227,7 @@ actor Shard {
     private func release(_ execution: RunExecution) {
         let number = execution.run.number
         running[number] = nil
-        for effect in execution.effects.values { effect.cancel() }
+        for effect in execution.effects.values { effect.task.cancel() }
         execution.effects = [:]
         services.released()
         guard let claimed = early.removeValue(forKey: number) else { return }
@@ -264,7 +291,7 @@ actor Shard {
     /// What the store can't take now is not tried again: the runs are taken up where they were at the next start.
     func close() async {
         isEnding = true
-        for effect in running.values.flatMap(\.effects.values) { effect.cancel() }
+        for effect in running.values.flatMap(\.effects.values) { effect.task.cancel() }
         while let last = flushing {
             last.cancel()
             await last.value
@@ -272,6 +299,13 @@ actor Shard {
         isClosed = true
         running.removeAll()
         resident = ResidentRuns(limit: 0)
+    }
+
+    /// What a run would come to if it went on with these entries, without any effect.
+    func foresee(
+        _ run: RunRecord, entries: [Entry], compiled: CompiledBundle
+    ) -> Foresight {
+        ReplayCheck.foresee(run, entries: entries, compiled: compiled, context: services.context)
     }
 
     /// Replays a waiting run against another version, without any effect.

@@ -107,6 +107,13 @@ final class ScriptRegistry: Sendable {
         }
     }
 
+    /// A version as it can be run.
+    ///
+    /// - Throws: ``ScriptProblem`` if it no longer can.
+    func load(_ bundle: ScriptBundle) throws(ScriptProblem) -> LoadedScript {
+        try loader.load(bundle)
+    }
+
     // MARK: Keeping up with the folder
 
     /// Looks at the folder and loads what changed.

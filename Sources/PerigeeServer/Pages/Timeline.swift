@@ -36,6 +36,8 @@ struct Timeline {
 
     private(set) var rows: [Row] = []
     private var places: [StepAddress: Int] = [:]
+    /// The steps of entries by their sequences.
+    private var addresses: [Int: StepAddress] = [:]
 
     init(_ history: RunHistory) {
         for item in history.items() {
@@ -58,6 +60,7 @@ struct Timeline {
     private mutating func take(_ entry: Entry) {
         switch entry.fact {
         case .stepCompleted(let step, let outcome, let attempts, let startedAt):
+            addresses[entry.sequence] = step.address
             update(step.address, beginning: startedAt) { row in
                 row.step = step
                 row.end = entry.recordedAt
@@ -67,6 +70,7 @@ struct Timeline {
                 if case .failure = outcome { row.state = .failed } else { row.state = .done }
             }
         case .waitOpened(let step, let wait):
+            addresses[entry.sequence] = step.address
             update(step.address, beginning: entry.recordedAt) { row in
                 row.step = step
                 row.isWait = true
@@ -83,14 +87,16 @@ struct Timeline {
                     Annotation(
                         ordinal: nil, at: entry.recordedAt, kind: .note, level: "warning",
                         text: "\(end): \(why)")))
-        case .reset(let sequence):
+        case .reset(let sequences):
             // What is taken back stays to be seen; the steps that are done again get rows of their own.
-            places = [:]
+            let steps = sequences.compactMap { addresses[$0] }
+            for step in steps { places[step] = nil }
+            let labels = steps.prefix(5).map(\.label).joined(separator: ", ")
             rows.append(
                 .note(
                     Annotation(
                         ordinal: nil, at: entry.recordedAt, kind: .note,
-                        text: "Taken back to before entry \(sequence); what follows is done again")))
+                        text: "Taken back, to be done again: \(labels)\(steps.count > 5 ? " …" : "")")))
         }
     }
 

@@ -1,0 +1,184 @@
+public import PerigeeJournal
+import Synchronization
+
+extension WorkflowHost {
+    // MARK: Acting on runs
+
+    /// Does something to a run, with an audit record.
+    ///
+    /// - Parameters:
+    ///   - by: who asks for it.
+    ///   - reason: why, for those who look at it later; a result that is set by hand needs one.
+    ///   - batch: the batch that it is a part of, by its id.
+    /// - Returns: the run as it stands now.
+    /// - Throws: ``HostError`` if there is no such run or step, or where the run's state does not permit it;
+    ///   ``JournalError`` if the store fails.
+    public func act(
+        on id: String, _ request: RunRequest, by: String, reason: String? = nil, batch: String? = nil
+    ) async throws -> RunRecord {
+        if case .setResult = request, (reason ?? "").allSatisfy(\.isWhitespace) {
+            throw HostError.reasonRequired
+        }
+        let note = try note(request.name, by: by, reason: reason, batch: batch)
+        let plan = try await plan(request, on: id, by: note.by, reason: note.reason)
+        guard let result = try await journal.act(on: id, plan.action, note: note, now: ambient.now) else {
+            throw HostError.unknownRun(id)
+        }
+        switch result {
+        case .repeated(let run): return run
+        case .refused(let run): throw HostError.notNow(request, run)
+        case .done(let run):
+            await follow(plan.action, run)
+            return run
+        }
+    }
+
+    /// What an action would come to; nothing is done.
+    ///
+    /// - Throws: what ``act(on:_:by:reason:batch:)`` would throw, but for a missing reason.
+    public func preview(_ request: RunRequest, on id: String) async throws -> ActionPreview {
+        let plan = try await plan(request, on: id, by: "", reason: nil)
+        return ActionPreview(run: plan.history.run, sendsAgain: plan.sendsAgain)
+    }
+
+    func note(_ action: String, by: String, reason: String?, batch: String? = nil) throws(HostError)
+        -> ActionNote
+    {
+        guard by.utf8.count <= 256, (reason ?? "").utf8.count <= 16_384 else {
+            throw .invalid("`by` or `reason` is too long.", hint: "At most 256 bytes and 16 KiB.")
+        }
+        let reason = reason.flatMap { $0.allSatisfy(\.isWhitespace) ? nil : $0 }
+        return ActionNote(by: by.isEmpty ? "unknown" : by, action: action, reason: reason, batch: batch)
+    }
+
+    /// What has to be told at once when an action is recorded.
+    private func follow(_ action: RunAction, _ run: RunRecord) async {
+        let shard = shard(of: run.number)
+        switch action {
+        case .cancel where run.status.isFinal:
+            await shard?.giveUp(run.number)
+            activityHub.send(
+                .runEnded(
+                    run: run.id, workflow: run.workflow, status: run.status, milliseconds: 0,
+                    error: run.error))
+            waiters.ended(run.id)
+        case .cancel, .pause: await shard?.tell(ClaimedRun(run: run, answers: []))
+        case .retryNow(let address): await shard?.retryNow(run.number, address)
+        case .resume, .retry, .setResult: break
+        }
+        dispatcher.poke()
+        activityHub.send(.runChanged(id: run.id))
+    }
+
+    // MARK: Planning
+
+    private struct Plan {
+        var action: RunAction
+        var history: RunHistory
+        var sendsAgain: [ResentCall] = []
+    }
+
+    private func plan(
+        _ request: RunRequest, on id: String, by: String, reason: String?
+    ) async throws -> Plan {
+        let history = try await history(run: id)
+        switch request {
+        case .cancel, .terminate:
+            if history.run.status.isFinal { throw HostError.alreadyEnded(history.run) }
+            let error = Cancelled.error(by: by, reason: reason).bytes
+            return Plan(action: .cancel(error: error, isForced: request == .terminate), history: history)
+        case .pause: return Plan(action: .pause, history: history)
+        case .resume:
+            guard history.run.pausedAt != nil else { throw HostError.notNow(request, history.run) }
+            let calls = ResentCall.calls(in: history) { _ in false }
+            return Plan(action: .resume, history: history, sendsAgain: calls)
+        case .retry(let version): return try await planRetry(request, history, version)
+        case .skip(let step): return try await planResult(request, history, step, .null)
+        case .setResult(let step, let value): return try await planResult(request, history, step, value)
+        case .retryNow(let step):
+            let address = try await underWay(step, in: history.run)
+            let calls = ResentCall.calls(in: history) { _ in false }.filter { $0.address == address }
+            return Plan(action: .retryNow(address), history: history, sendsAgain: calls)
+        }
+    }
+
+    private func planRetry(
+        _ request: RunRequest, _ history: RunHistory, _ version: RunRequest.RetryVersion,
+        result: (step: StepReference, value: JSON)? = nil
+    ) async throws -> Plan {
+        let run = history.run
+        guard run.status.canBeRetried else { throw HostError.notNow(request, run) }
+        let error = run.error.flatMap { try? JSON(parsing: $0) }
+        if run.startedAt == nil, let error { throw HostError.neverBegan(run, error) }
+        let plan = RetryPlan(history.entries, error: error)
+        guard plan.unwound.isEmpty else { throw HostError.hasUnwound(run, plan.unwound) }
+        let taken = Set(plan.reset)
+        let kept = RunLog.valid(history.entries).filter { !taken.contains($0.sequence) }
+        var reopening = Reopening(entryCount: run.entryCount, reset: plan.reset)
+        reopening.move = try version == .newest ? move(of: run) : nil
+        var next: [StepAddress] = []
+        switch try await foresee(run, kept, bundle: reopening.move?.bundle ?? run.bundle) {
+        case .goesOn(let steps): next = steps
+        case .stopsAgain: throw HostError.stopsAgain(run, error, version)
+        case .diverges(let reason): throw HostError.goesAnotherWay(run, reopening.move?.version, reason)
+        }
+        if let result {
+            // Of what it comes to next, the step that stopped it is meant, where no other is named.
+            let failed = next.filter { $0.label == error?["step"]?.string }
+            let known = result.step.label == nil && !failed.isEmpty ? failed : next
+            let address = try one(of: known.filter(result.step.means), result.step, known: next)
+            reopening.result = Reopening.StepResult(address: address, value: result.value.bytes)
+        }
+        let calls = ResentCall.calls(in: history) { taken.contains($0.sequence) }
+        return Plan(
+            action: .retry(reopening), history: history,
+            sendsAgain: calls.filter { $0.address != reopening.result?.address })
+    }
+
+    /// The move to the newest version; `nil` if the run is on it.
+    private func move(of run: RunRecord) throws(HostError) -> Commit.Move? {
+        guard let newest = registry.newest(run.workflow)?.version else {
+            throw .unknownWorkflow(run.workflow, near: nil)
+        }
+        guard newest.bundle != run.bundle else { return nil }
+        return Commit.Move(version: newest.number, bundle: newest.bundle)
+    }
+
+    /// What a run would come to with these entries on a version.
+    func foresee(_ run: RunRecord, _ entries: [Entry], bundle: String) async throws -> Foresight {
+        guard let services = phase.withLock({ $0.services }), let shard = shard(of: run.number) else {
+            throw HostError.shuttingDown
+        }
+        let compiled = try await services.compiled(bundle, workflow: run.workflow)
+        return await shard.foresee(run, entries: entries, compiled: compiled)
+    }
+
+    private func planResult(
+        _ request: RunRequest, _ history: RunHistory, _ step: StepReference, _ value: JSON
+    ) async throws -> Plan {
+        let run = history.run
+        if run.status.canBeRetried {
+            return try await planRetry(request, history, .same, result: (step, value))
+        }
+        guard !run.status.isFinal else { throw HostError.notNow(request, run) }
+        let address = try await underWay(step, in: run, orWaits: run.waits)
+        return Plan(action: .setResult(address, value.bytes), history: history)
+    }
+
+    /// The step that is being done, or that waits, and that a person means.
+    private func underWay(
+        _ step: StepReference, in run: RunRecord, orWaits waits: [Wait] = []
+    ) async throws -> StepAddress {
+        let steps = await shard(of: run.number)?.stepsUnderWay(run.number) ?? []
+        let known = waits.map(\.address) + steps.map(\.address)
+        return try one(of: known.filter(step.means), step, known: known)
+    }
+
+    private func one(
+        of candidates: [StepAddress], _ step: StepReference, known: [StepAddress]
+    ) throws(HostError) -> StepAddress {
+        guard let first = candidates.first else { throw .unknownStep(step, known) }
+        guard candidates.count == 1 else { throw .ambiguousStep(candidates) }
+        return first
+    }
+}
