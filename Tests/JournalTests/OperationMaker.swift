@@ -43,7 +43,13 @@ struct OperationMaker {
 
     private mutating func action(runs: [RunRecord]) -> Operation {
         let batch = chance(30) ? pick(["bat_1", "bat_2", "bat_3"]) : nil
-        let run = runs.randomElement(using: &random)
+        // Runs that take the rarer actions are few among the many.
+        let groups = [
+            runs, runs.filter { $0.pausedAt != nil }, runs.filter(\.status.canBeRetried),
+            runs.filter { !$0.waits.isEmpty }, runs.filter { $0.owner != nil },
+        ]
+        let group = Int.random(in: groups.indices, using: &random)
+        let run = groups[group].randomElement(using: &random)
         let address = run?.waits.randomElement(using: &random)?.address ?? address()
         let retry = Reopening(
             entryCount: (run?.entryCount ?? 0) + (chance(10) ? 1 : 0), reset: chance(50) ? [1, 2] : [],
@@ -53,7 +59,8 @@ struct OperationMaker {
             .pause, .resume, .retry(retry), .setResult(address, data().bytes), .retryNow(address),
             .cancel(error: Array("{}".utf8), isForced: chance(10)),
         ]
-        return .act(run?.id ?? "none", pick(actions), batch: batch)
+        let fitting: RunAction = [pick(actions), .resume, actions[2], actions[3], .pause][group]
+        return .act(run?.id ?? "none", chance(60) ? fitting : pick(actions), batch: batch)
     }
 
     private mutating func batchOperation(runs: [RunRecord]) -> Operation {
