@@ -41,6 +41,17 @@ extension WorkflowHost {
         return ActionPreview(run: plan.history.run, sendsAgain: plan.sendsAgain)
     }
 
+    /// A page of what people did, newest first.
+    ///
+    /// - Parameters:
+    ///   - run: only what was done to this run.
+    ///   - limit: at most this many, 1 to 500.
+    ///   - cursor: where the page begins.
+    /// - Throws: ``JournalError`` if the store fails.
+    public func audit(run: String? = nil, limit: Int = 50, cursor: Int64? = nil) async throws -> AuditPage {
+        try await journal.audit(AuditQuery(namespace: namespace, run: run, limit: limit, cursor: cursor))
+    }
+
     func note(_ action: String, by: String, reason: String?, batch: String? = nil) throws(HostError)
         -> ActionNote
     {

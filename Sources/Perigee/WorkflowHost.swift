@@ -19,6 +19,7 @@ public final class WorkflowHost: Service, Sendable {
     let logger: Logger
     let activityHub = ActivityHub()
     let dispatcher: Dispatcher
+    let batchRunner = BatchRunner()
     private let http: (any HTTPTransport)?
     private let functions = Mutex(FunctionTable())
     let phase = Mutex(HostPhase())
@@ -112,6 +113,7 @@ public final class WorkflowHost: Service, Sendable {
             group.addTask {
                 await self.repeatEvery(self.options.scanMilliseconds) { try await self.reload() }
             }
+            group.addTask { await self.batchRunner.run(self) }
             phase.withLock { $0.becomeReady() }
             await dispatcher.run { work in
                 switch work {

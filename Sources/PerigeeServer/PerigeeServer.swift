@@ -35,6 +35,8 @@ public struct PerigeeServer: Sendable {
             routes: EventsRoutes(host: host, maxBytes: maxEventBytes).routes
                 + WorkflowsRoutes(host: host, maxBytes: maxEventBytes).routes
                 + RunsRoutes(host: host, clock: clock, maxBytes: maxEventBytes).routes
+                + ActionsRoutes(host: host, maxBytes: maxEventBytes).routes
+                + BatchesRoutes(host: host, maxBytes: maxEventBytes).routes
                 + ApprovalsRoutes(host: host, maxBytes: maxEventBytes).routes
                 + HooksRoutes(host: host, maxBytes: maxEventBytes).routes + HealthRoutes(host: host).routes
                 + pages.routes + Assets.routes)

@@ -64,5 +64,6 @@ extension RunSearch {
         (statuses.isEmpty || statuses.contains(run.status))
             && (workflows.isEmpty || workflows.contains(run.workflow))
             && (key == nil || key == run.key)
+            && (errorCode == nil || errorCode == JSON(optional: run.error)["code"]?.string)
     }
 }

@@ -33,7 +33,7 @@ extension RunRecord {
             "tags": JSON(optional: tags), "trigger": JSON(trigger), "correlation_id": .string(correlationID),
             "event_id": JSON(eventID), "waiting_for": JSON(waits.first?.address.label),
             "waits": .array(waits.map(\.json)), "created_at": JSON(createdAt), "started_at": JSON(startedAt),
-            "ended_at": JSON(endedAt),
+            "ended_at": JSON(endedAt), "paused_at": JSON(pausedAt),
         ]
     }
 }

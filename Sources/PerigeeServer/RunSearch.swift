@@ -9,10 +9,12 @@ struct RunSearch: Hashable {
     var statuses: Set<RunStatus> = []
     var workflows: Set<String> = []
     var key: String?
+    /// The code of its error: `PG2014`.
+    var errorCode: String?
     /// The id of a run, or how it begins.
     var runID: String?
 
-    static let keys = ["status", "workflow", "key"]
+    static let keys = ["status", "workflow", "key", "error"]
 
     /// - Throws: `PG4050` for what is not understood.
     init(parsing text: String) throws(Problem) {
@@ -46,10 +48,11 @@ struct RunSearch: Hashable {
             }
         case "workflow": workflows.formUnion(value.split(separator: ",").map(String.init))
         case "key": key = value
+        case "error": errorCode = value.uppercased()
         default:
             throw Self.wrong(
                 "A search has no \"\(name):\".\(didYouMean(name, among: Self.keys))",
-                hint: "It knows status:, workflow:, key: and the id of a run.")
+                hint: "It knows status:, workflow:, key:, error: and the id of a run.")
         }
     }
 
@@ -89,7 +92,8 @@ struct RunSearch: Hashable {
     /// The query for the journal.
     func query(namespace: String, limit: Int, cursor: Int64?) -> RunQuery {
         RunQuery(
-            namespace: namespace, statuses: statuses, workflows: workflows, key: key, limit: limit,
+            namespace: namespace, statuses: statuses, workflows: workflows, key: key, errorCode: errorCode,
+            limit: limit,
             cursor: cursor)
     }
 }

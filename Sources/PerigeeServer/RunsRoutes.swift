@@ -18,8 +18,6 @@ struct RunsRoutes {
             },
             Route(.get, "/v1/runs/{id}/history") { request, values in try await history(values["id"], request)
             },
-            Route(.post, "/v1/runs/{id}:cancel") { request, values in try await cancel(values["id"], request)
-            },
             Route(.get, "/v1/stream") { request, _ in stream(run: try request.query()["run"]) },
         ]
     }
@@ -60,15 +58,6 @@ struct RunsRoutes {
         }
     }
 
-    private func cancel(_ id: String, _ request: Request) async throws -> Response {
-        let body = try await request.bytes(limit: maxBytes)
-        let fields = body.isEmpty ? JSON.object([:]) : try parsedJSON(body)
-        let by = try optionalText("by", of: fields, hint: cancelHint)
-        let reason = try optionalText("reason", of: fields, hint: cancelHint)
-        let run = try await host.cancel(run: id, by: by ?? "api", reason: reason)
-        return Response(json: run.json, status: run.status.isFinal ? .ok : .accepted)
-    }
-
     /// Which runs changed, for pages that show them now.
     private func stream(run: String?) -> Response {
         eventStream(clock: clock) {
@@ -85,8 +74,6 @@ struct RunsRoutes {
         }
     }
 }
-
-private let cancelHint = "Send {\"by\": \"ana@acme.example\", \"reason\": \"…\"}; both may be left out."
 
 /// Where a page of a list begins.
 func cursor(_ text: String?) throws(Problem) -> Int64? {

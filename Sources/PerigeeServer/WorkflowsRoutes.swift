@@ -90,7 +90,7 @@ struct WorkflowsRoutes {
 }
 
 extension NewStart {
-    /// Reads `{input, key?}`.
+    /// Reads `{input, key?, by?, reason?}`.
     ///
     /// - Parameter pointer: where in the body it stands.
     init(workflow: String, json: JSON, at pointer: String) throws(Problem) {
@@ -102,7 +102,7 @@ extension NewStart {
         guard let fields = json.object else {
             throw fault(pointer, "A run is an object, not \(json.kindName).")
         }
-        let known = ["input", "key"]
+        let known = ["input", "key", "by", "reason"]
         if let unknown = fields.keys.sorted().first(where: { !known.contains($0) }) {
             throw fault(
                 "\(pointer)/\(unknown)",
@@ -115,6 +115,9 @@ extension NewStart {
             }
             key = text
         }
-        self.init(workflow: workflow, input: fields["input"] ?? .object([:]), key: key, idempotencyKey: nil)
+        self.init(
+            workflow: workflow, input: fields["input"] ?? .object([:]), key: key,
+            by: try optionalText("by", of: json, hint: hint) ?? "api",
+            reason: try optionalText("reason", of: json, hint: hint))
     }
 }

@@ -45,6 +45,9 @@ public final class ManualClock: Ambient {
     /// When the next sleeper wakes; `nil` if nobody sleeps.
     public var nextWake: Timestamp? { state.withLock { $0.sleepers.values.map(\.moment).min() } }
 
+    /// When everybody who sleeps wakes, the next first.
+    public var wakes: [Timestamp] { state.withLock { $0.sleepers.values.map(\.moment).sorted() } }
+
     public func sleep(until moment: Timestamp) async throws {
         let id = state.withLock { state in
             state.next += 1
