@@ -121,16 +121,18 @@ extension WorkflowHost {
         guard run.status.canBeRetried else { throw HostError.notNow(request, run) }
         let error = run.error.flatMap { try? JSON(parsing: $0) }
         if run.startedAt == nil, let error { throw HostError.neverBegan(run, error) }
-        let plan = RetryPlan(history.entries, error: error)
-        guard plan.unwound.isEmpty else { throw HostError.hasUnwound(run, plan.unwound) }
-        let taken = Set(plan.reset)
-        let kept = RunLog.valid(history.entries).filter { !taken.contains($0.sequence) }
-        var reopening = Reopening(entryCount: run.entryCount, reset: plan.reset)
+        var reopening = Reopening(entryCount: run.entryCount, reset: [])
         reopening.move = try version == .newest ? move(of: run) : nil
+        var (plan, foresight) = try await lookAhead(history, error, reopening.move)
+        if case .stopsAgain(let again) = foresight {
+            // What stopped it may stand behind why it ended: it needed attention before it was cancelled.
+            (plan, foresight) = try await lookAhead(history, try? JSON(parsing: again), reopening.move)
+        }
+        reopening.reset = plan.reset
         var next: [StepAddress] = []
-        switch try await foresee(run, kept, bundle: reopening.move?.bundle ?? run.bundle) {
+        switch foresight {
         case .goesOn(let steps): next = steps
-        case .stopsAgain: throw HostError.stopsAgain(run, error, version)
+        case .stopsAgain(let again): throw HostError.stopsAgain(run, try? JSON(parsing: again), version)
         case .diverges(let reason): throw HostError.goesAnotherWay(run, reopening.move?.version, reason)
         }
         if let result {
@@ -140,10 +142,28 @@ extension WorkflowHost {
             let address = try one(of: known.filter(result.step.means), result.step, known: next)
             reopening.result = Reopening.StepResult(address: address, value: result.value.bytes)
         }
+        let taken = Set(plan.reset)
         let calls = ResentCall.calls(in: history) { taken.contains($0.sequence) }
         return Plan(
             action: .retry(reopening), history: history,
             sendsAgain: calls.filter { $0.address != reopening.result?.address })
+    }
+
+    /// What is taken back where a run stopped by an error, and what it then comes to.
+    private func lookAhead(
+        _ history: RunHistory, _ error: JSON?, _ move: Commit.Move?
+    ) async throws -> (plan: RetryPlan, foresight: Foresight) {
+        let plan = RetryPlan(history.entries, error: error)
+        guard plan.unwound.isEmpty else { throw HostError.hasUnwound(history.run, plan.unwound) }
+        var entries = history.entries
+        if !plan.reset.isEmpty {
+            entries.append(
+                Entry(
+                    sequence: history.run.entryCount + 1, recordedAt: history.run.createdAt,
+                    fact: .reset(plan.reset)))
+        }
+        let bundle = move?.bundle ?? history.run.bundle
+        return (plan, try await foresee(history.run, entries, bundle: bundle))
     }
 
     /// The move to the newest version; `nil` if the run is on it.

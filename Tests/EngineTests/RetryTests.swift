@@ -76,11 +76,53 @@ struct RetryTests {
             #expect(try await test.end(id).status == .attention)
             broken.mend()
             let preview = try await test.host.preview(.retry(.same), on: id)
-            #expect(preview.sendsAgain.map(\.address.path) == ["Items/b", "Items/d"])
+            #expect(preview.sendsAgain.map(\.address.path) == ["Items/2", "Items/4"])
             _ = try await test.host.act(on: id, .retry(.same), by: "ana")
             #expect(try await test.run(id, reaches: .completed).result == 4)
             let paths = test.world.calls.map { $0.split(separator: "/").last ?? "" }
             #expect(paths.sorted() == ["a", "b", "b", "c", "d", "d"])
+        }
+    }
+
+    @Test("what was taken back and what stayed are replayed the same", arguments: Setting.all)
+    func holes(_ setting: Setting) async throws {
+        let broken = Broken("/b", "/e")
+        let body = """
+            local r = each("Items", { "a", "b", "c", "d", "e", "f" }, function(item)
+              http.post("Send", { url = "https://a.example/" .. item, retry = { max_attempts = 1 } })
+              log.info("sent " .. item)
+              emit("sent", { item = item })
+              sleep("Rest", "1h")
+              return http.post("Close", { url = "https://a.example/close/" .. item }).json.n
+            end, { at_once = 2 })
+            return { r.ok, flow.uuid() }
+            """
+        let test = try TestHost(setting, scripts: ["a.lua": script(body)], world: broken.world)
+        try await test.run { test in
+            let id = try await test.begin("a").id
+            func rest() async throws -> RunRecord {
+                var before: [Wait] = []
+                while true {
+                    let run = try await test.until(id) {
+                        $0.status.isFinal || $0.status == .attention
+                            || $0.status == .waiting && $0.waits != before
+                    }
+                    guard run.status == .waiting else { return run }
+                    before = run.waits
+                    test.clock.advance(milliseconds: 3_600_000)
+                }
+            }
+            #expect(try await rest().status == .attention)
+            broken.mend()
+            _ = try await test.host.act(on: id, .retry(.same), by: "ana")
+            let run = try await rest()
+            #expect(run.status == .completed)
+            #expect(run.result?.array?.first == 6)
+            let sent = test.world.calls.compactMap { $0.split(separator: "/").last }
+            for item in ["a", "c", "d", "f"] { #expect(sent.count { $0 == item } == 2) }
+            for item in ["b", "e"] { #expect(sent.count { $0 == item } == 3) }
+            let logs = try await test.host.history(run: id).annotations.filter { $0.kind == .log }.map(\.text)
+            #expect(logs.sorted() == ["a", "b", "c", "d", "e", "f"].map { "sent \($0)" })
         }
     }
 

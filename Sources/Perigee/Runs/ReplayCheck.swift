@@ -11,8 +11,8 @@ enum ReplayVerdict: Sendable {
 enum Foresight: Sendable {
     /// It does something that it has not done; `next` are the steps that it comes to.
     case goesOn(next: [StepAddress])
-    /// It comes to the same stop at once.
-    case stopsAgain
+    /// It stops at once, by this error.
+    case stopsAgain(Payload)
     /// The script goes another way than what is recorded.
     case diverges(String)
 }
@@ -58,14 +58,15 @@ enum ReplayCheck {
         var progress = execution.advance(at: { run.createdAt })
         while case .preempted = progress { progress = execution.advance(at: { run.createdAt }) }
         if let divergence = execution.divergence { return .diverges(divergence.reason) }
-        let isNew = execution.machine.unsaved.entries.contains { !$0.isOfHook }
-        guard case .action(.commit(let commit)) = progress else {
-            return execution.isInHook && !isNew ? .stopsAgain : .goesOn(next: execution.machine.underWay)
+        var new = execution.machine.unsaved.entries
+        var end = execution.decided
+        if case .action(.commit(let commit)) = progress {
+            new += commit.entries
+            end = end ?? commit.next
         }
-        let isSame = !isNew && commit.entries.allSatisfy(\.isOfHook) && commit.opens.isEmpty
-        switch commit.next {
-        case .attention where isSame, .ended(.failed, _, _) where isSame: return .stopsAgain
-        case _ where isSame && execution.isInHook: return .stopsAgain
+        guard new.allSatisfy(\.isOfHook) else { return .goesOn(next: execution.machine.underWay) }
+        switch end {
+        case .attention(let error)?, .ended(.failed, _, let error?)?: return .stopsAgain(error)
         default: return .goesOn(next: execution.machine.underWay)
         }
     }

@@ -35,9 +35,16 @@ struct RunNotes {
     static let maxCount = 10_000
     static let maxBytes = 4 * 1_048_576
 
+    /// Ordinals of a run that a person took back in part are others than those before.
+    private let firstOrdinal: Int
     private var count = 0
     private var bytes = 0
     private var isOpen = true
+
+    /// - Parameter generation: how often a person took a part of the run's record back.
+    init(generation: Int) {
+        firstOrdinal = generation * 100 * RunNotes.maxCount
+    }
 
     /// The annotation with its ordinal; `nil` once there are too many.
     mutating func add(_ given: Annotation) -> Annotation? {
@@ -46,7 +53,7 @@ struct RunNotes {
         bytes += given.text.utf8.count + (given.data?.count ?? 0)
         isOpen = count < RunNotes.maxCount && bytes < RunNotes.maxBytes
         var annotation = given
-        annotation.ordinal = count
+        annotation.ordinal = firstOrdinal + count
         guard !isOpen else { return annotation }
         annotation.kind = .log
         annotation.level = "warning"

@@ -26,8 +26,8 @@ final class RunExecution {
     private(set) var isPreempted = false
     /// Where the script and the record parted, if they did.
     private(set) var divergence: Divergence?
-    /// Whether the script has come to its end and a hook runs.
-    var isInHook: Bool { hookEnd != nil }
+    /// The end before which a hook runs, if one does.
+    var decided: Commit.Next? { hookEnd?.next }
 
     var machine: RunMachine {
         get { host.machine }

@@ -29,6 +29,10 @@ struct RunLog {
     private(set) var nextSequence = 1
     /// How many bytes the entries hold.
     private(set) var bytes = 0
+    /// How often a person took entries back.
+    private(set) var resets = 0
+    /// Where entries were taken back: how much is recorded of each branch, with the branches inside it.
+    private var left: [String: Int] = [:]
 
     init(_ entries: [Entry]) {
         nextSequence = (entries.last?.sequence ?? 0) + 1
@@ -45,6 +49,29 @@ struct RunLog {
                 endRequest = EndRequest(status: status, error: error, sequence: entry.sequence)
             case .versionMoved, .reset: break
             }
+        }
+        resets = entries.count { if case .reset = $0.fact { true } else { false } }
+        guard resets > 0 else { return }
+        for address in completed.keys { count(address, by: 1) }
+        for address in openWaits.keys { count(address, by: 1) }
+    }
+
+    /// Whether the script may come to steps that are not recorded before it has come to all that are: entries of one
+    /// branch were taken back, and what others did stayed.
+    var hasHoles: Bool { resets > 0 }
+
+    /// Whether something is recorded of a branch, or of one inside it, that the script has not come to.
+    func isRecorded(inside path: String) -> Bool {
+        if path.isEmpty || !hasHoles { return !isConsumed }
+        return left[path, default: 0] > 0
+    }
+
+    private mutating func count(_ address: StepAddress, by change: Int) {
+        guard hasHoles else { return }
+        var path = address.path[...]
+        while !path.isEmpty {
+            left[String(path), default: 0] += change
+            path = path.lastIndex(of: "/").map { path[..<$0] } ?? ""
         }
     }
 
@@ -78,12 +105,13 @@ struct RunLog {
 
     mutating func takeCompleted(_ address: StepAddress) -> Completed? {
         let found = completed.removeValue(forKey: address)
+        if found != nil { count(address, by: -1) }
         while cursor < order.count, completed[order[cursor]] == nil { cursor += 1 }
         return found
     }
 
     mutating func takeOpenWait(_ address: StepAddress) {
-        openWaits[address] = nil
+        if openWaits.removeValue(forKey: address) != nil { count(address, by: -1) }
     }
 
     mutating func takeEndRequest() -> EndRequest? {

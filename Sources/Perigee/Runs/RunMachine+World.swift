@@ -21,9 +21,11 @@ extension RunMachine {
     /// What follows when every branch has come to a stop.
     mutating func settle(at now: Timestamp) -> Settled {
         if let next { return .act(.commit(commit(next: next, at: now))) }
-        if isReplaying {
+        if !log.isConsumed {
             if replayNext() { return .advance }
-            return .diverged(divergence(at: fresh.first.flatMap { step(of: $0) }))
+            guard canGoBeyond else {
+                return .diverged(divergence(at: fresh.first.flatMap { step(of: $0) }))
+            }
         }
         while !inbox.isEmpty || !answers.isEmpty {
             if takeAnswer(at: now) || takeInput(at: now) { return .advance }
@@ -32,6 +34,13 @@ extension RunMachine {
         begin(at: now)
         if let next { return .act(.commit(commit(next: next, at: now))) }
         return .act(action(at: now))
+    }
+
+    /// Whether what was taken back is done again now, although the script has not come to all that is recorded: other
+    /// branches begin when these have ended.
+    private var canGoBeyond: Bool {
+        guard log.hasHoles, !(fresh.isEmpty && effects.isEmpty && waiting.isEmpty) else { return false }
+        return fresh.allSatisfy { !log.isRecorded(inside: branches[$0]?.frames[0].path ?? "") }
     }
 
     func step(of branch: Int) -> Step? {
@@ -49,7 +58,7 @@ extension RunMachine {
         if log.isEndDue, let request = log.takeEndRequest(), requestEnd(request) { return true }
         guard let address = log.nextCompleted.flatMap({ replaying[$0] == nil ? nil : $0 }) ?? firstReplaying,
             let branch = replaying.removeValue(forKey: address)
-        else { return false }
+        else { return log.hasHoles && log.takeEndRequest().map { requestEnd($0) } ?? false }
         makeReady(branch, .outcome(takeRecorded(address)))
         return true
     }

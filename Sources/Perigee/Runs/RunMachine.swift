@@ -100,7 +100,7 @@ struct RunMachine {
     /// Nothing begins any more, because somebody asked to pause the run.
     var isPausing = false
     var next: Commit.Next?
-    var notes = RunNotes()
+    var notes: RunNotes
     var changes: [String: Bool] = [:]
     var unsaved = Unsaved()
 
@@ -111,14 +111,19 @@ struct RunMachine {
         scriptTime = claimed.run.scriptStart
         random = SeededRandom(run: claimed.run.seed)
         log = RunLog(entries)
+        notes = RunNotes(generation: log.resets)
         branches = [0: Branch(number: 0, path: "")]
         take(claimed)
     }
 
     var isFull: Bool { log.nextSequence > RunMachine.maxEntries || log.bytes > RunMachine.maxBytes }
 
-    /// Whether the script has not yet reached everything that is recorded.
-    var isReplaying: Bool { !log.isConsumed }
+    /// Whether the branch that runs has not yet reached everything that is recorded.
+    ///
+    /// Where entries were taken back, that is everything of the branch itself; otherwise, of the whole run.
+    var isReplaying: Bool {
+        !log.isConsumed && log.isRecorded(inside: branches[current]?.frames[0].path ?? "")
+    }
 
     /// A step that is recorded and that the script has not yet asked for.
     var nextRecorded: StepAddress? { log.next }
