@@ -78,7 +78,13 @@ public struct ErrorPage: Hashable, Sendable {
         PackageResources.PG4041_md, PackageResources.PG4042_md, PackageResources.PG4043_md,
         PackageResources.PG4044_md, PackageResources.PG4045_md, PackageResources.PG4046_md,
         PackageResources.PG4047_md, PackageResources.PG4050_md, PackageResources.PG5000_md,
+        PackageResources.PG4130_md, PackageResources.PG4131_md, PackageResources.PG4132_md,
+        PackageResources.PG4133_md, PackageResources.PG4134_md, PackageResources.PG4135_md,
+        PackageResources.PG4136_md, PackageResources.PG4137_md, PackageResources.PG4138_md,
+        PackageResources.PG4139_md, PackageResources.PG4140_md, PackageResources.PG4141_md,
+        PackageResources.PG4142_md,
         PackageResources.PG5001_md, PackageResources.PG5002_md, PackageResources.PG5003_md,
         PackageResources.PG5004_md, PackageResources.PG5005_md,
+        PackageResources.PG5030_md,
     ]
 }

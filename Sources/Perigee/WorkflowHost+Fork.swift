@@ -41,7 +41,8 @@ extension WorkflowHost {
     ///   - reason: why, for those who look at it later.
     /// - Returns: the new run.
     /// - Throws: ``HostError`` for an unknown run, step or version, an input that does not fit, a key that another run
-    ///   has, or a script that goes another way than what was done before the step; ``JournalError`` if the store fails.
+    ///   has, or a script that goes another way than what was done before the step; ``JournalError`` if the store
+    ///   fails.
     public func fork(
         run id: String, _ fork: RunFork, by: String, reason: String? = nil
     ) async throws -> RunRecord {

@@ -1,19 +1,23 @@
 import ArgumentParser
-import Foundation
 import PerigeeJournal
 
 struct RunsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "runs", abstract: "List, show and cancel runs.",
+        commandName: "runs", abstract: "List and show runs, and act on them.",
         discussion: """
             Examples:
               perigee runs list -q 'status:failed,attention workflow:lead_routing'
               perigee runs show @last
               perigee runs cancel run_01J9ZK --reason "sent by mistake"
+              perigee runs retry -q 'status:attention error:PG2014' --dry-run
 
             An id may be cut short as long as it is unique; @last is the newest run.
             """,
-        subcommands: [RunsList.self, RunsShow.self, RunsHistory.self, RunsCancel.self])
+        subcommands: [
+            RunsList.self, RunsShow.self, RunsHistory.self, RunsCancel.self, RunsTerminate.self,
+            RunsPause.self, RunsResume.self, RunsRetry.self, RunsFork.self, RunsSkip.self,
+            RunsSetResult.self, RunsRetryNow.self,
+        ])
 }
 
 struct RunsList: AsyncParsableCommand {
@@ -28,7 +32,7 @@ struct RunsList: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("q"), .long],
-        help: "A search: status:failed,attention workflow:ID key:KEY, or an id.")
+        help: "A search: status:failed,attention workflow:ID key:KEY error:CODE, or an id.")
     var query: String?
 
     @Option(help: "At most this many, 1 to 500.")
@@ -119,37 +123,5 @@ private enum HistoryText {
 
     private static func cut(_ text: String) -> String {
         text.count > longest ? text.prefix(longest - 1) + "…" : text
-    }
-}
-
-struct RunsCancel: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "cancel", abstract: "Cancel a run.",
-        discussion: """
-            Examples:
-              perigee runs cancel @last
-              perigee runs cancel run_01J9ZK --reason "sent by mistake"
-            """)
-
-    @Argument(help: "The run's id or its beginning, or @last.")
-    var run: String
-
-    @Option(help: "Why, for those who look at it later.")
-    var reason: String?
-
-    @Option(help: "Who cancels it. (default: the name of this user)")
-    var by: String?
-
-    @OptionGroup var server: ServerOptions
-    @OptionGroup var output: OutputOptions
-
-    func run() async throws {
-        let client = try server.client()
-        let id = try await client.run(run)["id"].text
-        var body: [String: JSON] = ["by": .string(by ?? NSUserName())]
-        if let reason { body["reason"] = .string(reason) }
-        let cancelled = try await client.post("/v1/runs/\(APIClient.encoded(id)):cancel", .object(body))
-        Listing(columns: RunColumns.all, format: output.format).write(
-            item: cancelled, lines: RunColumns.lines)
     }
 }

@@ -84,7 +84,8 @@ public protocol Journal: Sendable {
 
     /// Does something to a run for a person, with its audit record and a note on the run.
     ///
-    /// Where the note names a batch, its item is finished with it, and nothing is done twice.
+    /// Where the note names a batch, its item is done with it, and nothing is done twice; an item that is refused stays
+    /// pending until ``refuseItem(batch:run:error:now:)``.
     ///
     /// - Returns: what became of it; `nil` if there is no such run.
     func act(on run: String, _ action: RunAction, note: ActionNote, now: Timestamp) async throws

@@ -3,12 +3,7 @@ extension MemoryState {
         guard let number = runNumbers[id] else { return nil }
         if let batch = note.batch, !isPending(batch, run: id) { return .repeated(self[number].shown) }
         let before = self[number].record
-        guard perform(action, on: number, now: now) else {
-            if let batch = note.batch {
-                refuseItem(batch: batch, run: id, error: before.refusal(of: note.action), now: now)
-            }
-            return .refused(self[number].shown)
-        }
+        guard perform(action, on: number, now: now) else { return .refused(self[number].shown) }
         self[number].annotations.append(note.annotation(action.step, at: now))
         record(
             AuditRecord(
@@ -143,14 +138,4 @@ extension Reopening {
 extension Wait {
     /// The id under which a step's outcome is kept that a person gave, by the number of its audit record.
     package static func resultID(run: String, number: Int64) -> String { "\(run)/result/\(number)" }
-}
-
-extension RunRecord {
-    /// Why a batch could not do something to it.
-    package func refusal(of action: String) -> Payload {
-        let fields: [String: JSON] = [
-            "code": "PG4130", "message": .string("A run that is \(status.rawValue) takes no \(action)."),
-        ]
-        return JSON.object(fields).bytes
-    }
 }

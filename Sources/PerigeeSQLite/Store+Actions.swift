@@ -5,12 +5,7 @@ extension Store {
     func act(on id: String, _ action: RunAction, note: ActionNote, now: Timestamp) throws -> ActionResult? {
         guard let before = try run(id: id) else { return nil }
         if let batch = note.batch, try pendingItem(batch, run: id) == nil { return .repeated(before) }
-        guard try perform(action, on: before, now: now) else {
-            if let batch = note.batch {
-                try refuseItem(batch: batch, run: id, error: before.refusal(of: note.action), now: now)
-            }
-            return .refused(before)
-        }
+        guard try perform(action, on: before, now: now) else { return .refused(before) }
         guard let after = try run(id: id) else { return nil }
         try append(note.annotation(action.step, at: now), to: before.number)
         try record(

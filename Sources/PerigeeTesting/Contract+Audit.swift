@@ -95,7 +95,10 @@ extension JournalContract {
                     _ = try await scene.act("run_1", .resume, at: at(3))
                 }
                 try expectEqual(try await scene.run("run_1").status, .queued)
-                _ = try await scene.act("run_2", .pause, at: at(4), batch: "bat_1")
+                let not = try await scene.act("run_2", .pause, at: at(4), batch: "bat_1")
+                try expectEqual(not, .refused(try await scene.run("run_2")))
+                try await scene.journal.refuseItem(
+                    batch: "bat_1", run: "run_2", error: payload("8"), now: at(4))
                 let unnamed = try await scene.act("run_2", .resume, at: at(4), batch: "none")
                 try expectEqual(unnamed, .repeated(try await scene.run("run_2")))
                 try expectEqual(try await scene.journal.activeRuns(batch: "bat_1"), 1)

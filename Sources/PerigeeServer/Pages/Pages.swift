@@ -13,7 +13,7 @@ struct Pages {
     let nonces = Nonces()
 
     var routes: [Route] {
-        runsRoutes + runRoutes + approvalsRoutes + decisionRoutes + workflowsRoutes
+        runsRoutes + runRoutes + actionRoutes + approvalsRoutes + decisionRoutes + workflowsRoutes
             + [ErrorCodePage.route(self)]
     }
 
@@ -135,7 +135,8 @@ extension MustacheLibrary {
             "layout": PackageResources.layout_mustache, "status": PackageResources.status_mustache,
             "time": PackageResources.time_mustache, "runs": PackageResources.runs_mustache,
             "run": PackageResources.run_mustache, "step": PackageResources.step_mustache,
-            "cancel": PackageResources.cancel_mustache, "approvals": PackageResources.approvals_mustache,
+            "cancel": PackageResources.cancel_mustache, "action": PackageResources.action_mustache,
+            "approvals": PackageResources.approvals_mustache,
             "approval": PackageResources.approval_mustache, "show": PackageResources.show_mustache,
             "workflows": PackageResources.workflows_mustache, "choose": PackageResources.choose_mustache,
             "error": PackageResources.error_mustache, "code": PackageResources.code_mustache,

@@ -36,6 +36,7 @@ struct RunView {
     var failure: Failure?
     var waits: [WaitLine]
     var canCancel: Bool
+    var more: RunActionsView
     var input: String
     var output: String?
     var rows: [TimelineRowView]
@@ -46,7 +47,7 @@ struct RunView {
 
 extension RunView {
     /// - Parameter now: up to when a run that goes on is drawn.
-    init(_ history: RunHistory, now: Timestamp) {
+    init(_ history: RunHistory, audit: [AuditRecord] = [], now: Timestamp) {
         let run = history.run
         id = run.id
         workflow = run.workflow
@@ -69,7 +70,9 @@ extension RunView {
         canCancel = !run.status.isFinal
         input = JSON(run.input).pretty()
         output = run.output.map { JSON($0).pretty() }
-        let all = Timeline(history).rows
+        let timeline = Timeline(history)
+        more = RunActionsView(history, timeline: timeline, audit: audit)
+        let all = timeline.rows
         let span = (run.createdAt, run.endedAt ?? now)
         rows = all.prefix(Self.most).enumerated().map {
             TimelineRowView($1, number: $0 + 1, span: span, now: now)
@@ -116,6 +119,9 @@ func triggerText(_ trigger: JSON) -> String {
     if trigger["manual"] != nil { return "by hand" }
     switch trigger["type"]?.string {
     case "manual": return "by hand"
+    case "rerun":
+        let step = trigger["step"]?.string.map { " from \"\($0)\" on" } ?? ""
+        return "again after \(trigger["run"]?.string ?? "another run")\(step)"
     case "http": return "by \(trigger["method"]?.string ?? "") /hooks\(trigger["path"]?.string ?? "")"
     case let type?: return type
     case nil: return trigger.text
@@ -136,10 +142,11 @@ extension Pages {
     private func runPage(_ id: String) async throws -> Response {
         let history = try await host.history(run: id)
         let isOver = history.run.status.isFinal
+        let audit = try await host.audit(run: id, limit: 100).records
         return await page(
             "run", title: "\(StatusView.of(history.run.status).word) · \(history.run.workflow)",
             section: .runs,
-            content: RunView(history, now: clock.now),
+            content: RunView(history, audit: audit, now: clock.now),
             live: isOver ? nil : "/v1/stream?run=\(percentEncoded(id))")
     }
 
