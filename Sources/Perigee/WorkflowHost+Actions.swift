@@ -38,7 +38,7 @@ extension WorkflowHost {
     /// - Throws: what ``act(on:_:by:reason:batch:)`` would throw, but for a missing reason.
     public func preview(_ request: RunRequest, on id: String) async throws -> ActionPreview {
         let plan = try await plan(request, on: id, by: "", reason: nil)
-        return ActionPreview(run: plan.history.run, sendsAgain: plan.sendsAgain)
+        return ActionPreview(run: plan.run, sendsAgain: plan.sendsAgain)
     }
 
     /// A page of what people did, newest first.
@@ -85,42 +85,43 @@ extension WorkflowHost {
 
     private struct Plan {
         var action: RunAction
-        var history: RunHistory
+        var run: RunRecord
         var sendsAgain: [ResentCall] = []
     }
 
     private func plan(
         _ request: RunRequest, on id: String, by: String, reason: String?
     ) async throws -> Plan {
-        let history = try await history(run: id)
+        let run = try await run(id: id)
         switch request {
         case .cancel, .terminate:
-            if history.run.status.isFinal { throw HostError.alreadyEnded(history.run) }
+            if run.status.isFinal { throw HostError.alreadyEnded(run) }
             let error = Cancelled.error(by: by, reason: reason).bytes
-            return Plan(action: .cancel(error: error, isForced: request == .terminate), history: history)
-        case .pause: return Plan(action: .pause, history: history)
+            return Plan(action: .cancel(error: error, isForced: request == .terminate), run: run)
+        case .pause: return Plan(action: .pause, run: run)
         case .resume:
-            guard history.run.pausedAt != nil else { throw HostError.notNow(request, history.run) }
-            let calls = ResentCall.calls(in: history) { _ in false }
-            return Plan(action: .resume, history: history, sendsAgain: calls)
-        case .retry(let version): return try await planRetry(request, history, version)
-        case .skip(let step): return try await planResult(request, history, step, .null)
-        case .setResult(let step, let value): return try await planResult(request, history, step, value)
+            guard run.pausedAt != nil else { throw HostError.notNow(request, run) }
+            let calls = ResentCall.calls(in: try await history(run: id)) { _ in false }
+            return Plan(action: .resume, run: run, sendsAgain: calls)
+        case .retry(let version): return try await planRetry(request, run, version)
+        case .skip(let step): return try await planResult(request, run, step, .null)
+        case .setResult(let step, let value): return try await planResult(request, run, step, value)
         case .retryNow(let step):
-            let address = try await underWay(step, in: history.run)
-            let calls = ResentCall.calls(in: history) { _ in false }.filter { $0.address == address }
-            return Plan(action: .retryNow(address), history: history, sendsAgain: calls)
+            let address = try await underWay(step, in: run)
+            let calls = ResentCall.calls(in: try await history(run: id)) { _ in false }
+            return Plan(
+                action: .retryNow(address), run: run, sendsAgain: calls.filter { $0.address == address })
         }
     }
 
     private func planRetry(
-        _ request: RunRequest, _ history: RunHistory, _ version: RunRequest.RetryVersion,
+        _ request: RunRequest, _ run: RunRecord, _ version: RunRequest.RetryVersion,
         result: (step: StepReference, value: JSON)? = nil
     ) async throws -> Plan {
-        let run = history.run
         guard run.status.canBeRetried else { throw HostError.notNow(request, run) }
         let error = run.error.flatMap { try? JSON(parsing: $0) }
         if run.startedAt == nil, let error { throw HostError.neverBegan(run, error) }
+        let history = try await history(run: run.id)
         var reopening = Reopening(entryCount: run.entryCount, reset: [])
         reopening.move = try version == .newest ? move(of: run) : nil
         var (plan, foresight) = try await lookAhead(history, error, reopening.move)
@@ -145,7 +146,7 @@ extension WorkflowHost {
         let taken = Set(plan.reset)
         let calls = ResentCall.calls(in: history) { taken.contains($0.sequence) }
         return Plan(
-            action: .retry(reopening), history: history,
+            action: .retry(reopening), run: run,
             sendsAgain: calls.filter { $0.address != reopening.result?.address })
     }
 
@@ -185,15 +186,14 @@ extension WorkflowHost {
     }
 
     private func planResult(
-        _ request: RunRequest, _ history: RunHistory, _ step: StepReference, _ value: JSON
+        _ request: RunRequest, _ run: RunRecord, _ step: StepReference, _ value: JSON
     ) async throws -> Plan {
-        let run = history.run
         if run.status.canBeRetried {
-            return try await planRetry(request, history, .same, result: (step, value))
+            return try await planRetry(request, run, .same, result: (step, value))
         }
         guard !run.status.isFinal else { throw HostError.notNow(request, run) }
         let address = try await underWay(step, in: run, orWaits: run.waits)
-        return Plan(action: .setResult(address, value.bytes), history: history)
+        return Plan(action: .setResult(address, value.bytes), run: run)
     }
 
     /// The step that is being done, or that waits, and that a person means.

@@ -68,8 +68,7 @@ extension MemoryState {
                 $0.answer == nil && $0.wait.kind.isAnswered(by: event, data, now: now)
             }
             guard let index else { continue }
-            self[number].usedEvents.insert(position)
-            if answer(number, index, payload: event.envelope, at: now) { wakes = true }
+            if answer(number, index, payload: event.envelope, at: now, event: position) { wakes = true }
         }
         return wakes
     }

@@ -19,8 +19,8 @@ extension MemoryState {
                     && wait.kind.isAnswered(by: event.record, event.data, now: now)
             }
             guard let found else { return }
-            self[number].usedEvents.insert(found)
-            _ = answer(number, run.waits.count - 1, payload: events[found].record.envelope, at: now)
+            _ = answer(
+                number, run.waits.count - 1, payload: events[found].record.envelope, at: now, event: found)
         }
     }
 
@@ -32,7 +32,9 @@ extension MemoryState {
         if approvals[id]?.status == .waiting { approvals[id]?.status = .cancelled }
     }
 
+    /// Takes all waits away; events that answered one and that the run did not take are there for another.
     mutating func dropWaits(_ number: Int64) {
+        self[number].usedEvents.subtract(self[number].waits.compactMap(\.event))
         for open in self[number].waits { close(number, open.wait.id) }
     }
 
@@ -40,11 +42,16 @@ extension MemoryState {
     ///
     /// - Returns: whether its run can be claimed now and could not before.
     mutating func answer(
-        _ number: Int64, _ index: Int, payload: Payload?, at: Timestamp, isResult: Bool = false
+        _ number: Int64, _ index: Int, payload: Payload?, at: Timestamp, event: Int? = nil,
+        isResult: Bool = false
     ) -> Bool {
         let run = self[number]
         let wait = run.waits[index].wait
         self[number].waits[index].arrival = (run.waits.map(\.arrival).max() ?? 0) + 1
+        if let event {
+            self[number].usedEvents.insert(event)
+            self[number].waits[index].event = event
+        }
         self[number].waits[index].answer = WaitAnswer(
             wait: wait.id, address: wait.address, at: at, payload: payload, isResult: isResult)
         // A paused run is left; it takes what came when it goes on.

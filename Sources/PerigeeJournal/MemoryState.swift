@@ -25,6 +25,8 @@ struct MemoryState {
         var answer: WaitAnswer?
         /// The run's how-manieth answer it is.
         var arrival = 0
+        /// The event, by position, that answered it.
+        var event: Int?
     }
 
     struct Event {

@@ -98,7 +98,8 @@ enum Schema {
             number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, run INTEGER NOT NULL, kind INTEGER NOT NULL,
             path TEXT NOT NULL, label TEXT NOT NULL, occurrence INTEGER NOT NULL, opened_at INTEGER NOT NULL,
             due_at INTEGER, namespace TEXT NOT NULL, event_type TEXT, match BLOB, index_key TEXT,
-            answered_at INTEGER, answer BLOB, arrival INTEGER, is_result INTEGER NOT NULL DEFAULT 0
+            answered_at INTEGER, answer BLOB, arrival INTEGER, is_result INTEGER NOT NULL DEFAULT 0,
+            event INTEGER
         ) STRICT
         """,
         "CREATE INDEX waits_by_run ON waits (run)",

@@ -66,10 +66,10 @@ extension Store {
     ) throws -> Bool {
         try run(
             """
-            UPDATE waits SET answered_at = ?, answer = ?, is_result = ?,
+            UPDATE waits SET answered_at = ?, answer = ?, is_result = ?, event = ?,
                 arrival = (SELECT COALESCE(MAX(arrival), 0) + 1 FROM waits WHERE run = ?)
             WHERE number = ?
-            """, [at.milliseconds, payload?.blob, isResult, wait.run, wait.number])
+            """, [at.milliseconds, payload?.blob, isResult, event, wait.run, wait.number])
         if let event { try run("INSERT INTO used_events VALUES (?, ?)", [wait.run, event]) }
         try run(
             """
@@ -136,7 +136,13 @@ extension Store {
         if db.changesCount > 0 { try close(approval: id, as: .cancelled) }
     }
 
+    /// Takes all waits away; events that answered one and that the run did not take are there for another.
     func dropWaits(_ number: Int64) throws {
+        try run(
+            """
+            DELETE FROM used_events WHERE run = ?1
+                AND event IN (SELECT event FROM waits WHERE run = ?1 AND event IS NOT NULL)
+            """, [number])
         for id in try waitIDs(of: number) { try close(id, of: number) }
     }
 

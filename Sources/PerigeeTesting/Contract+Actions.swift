@@ -1,7 +1,7 @@
 import PerigeeJournal
 
 extension JournalContract {
-    static var actionChecks: [Check] { pauseChecks + retryChecks + resultChecks + auditChecks }
+    static var actionChecks: [Check] { pauseChecks + retryChecks + takenEventChecks + resultChecks + auditChecks }
 
     private static var pauseChecks: [Check] {
         [
@@ -189,6 +189,25 @@ extension JournalContract {
                         next: .waiting))
                 try expectEqual(try await scene.claim(at: at(5)).count, 0)
             },
+        ]
+    }
+
+    private static var takenEventChecks: [Check] {
+        [
+            Check(area: "retry", promise: "an event that came and was not taken is there for the next try") { scene in
+                let number = try await scene.startWaiting("run_1", [eventWait("e", type: "paid")])
+                try await scene.send(event("1", type: "paid"), at: at(1))
+                _ = try await scene.claim(at: at(1))
+                try await scene.commit(
+                    Commit(run: number, epoch: 2, at: at(2), next: .attention(error: payload("1"))))
+                _ = try await scene.act("run_1", .retry(Reopening(entryCount: 0, reset: [])), at: at(3))
+                _ = try await scene.claim(at: at(3))
+                try await scene.commit(
+                    Commit(
+                        run: number, epoch: 3, at: at(4), opens: [eventWait("f", type: "paid")],
+                        next: .waiting))
+                try expectEqual(try await scene.claim(at: at(5)).flatMap(\.answers).map(\.wait), ["f"])
+            }
         ]
     }
 

@@ -3,6 +3,27 @@ import PerigeeJournal
 extension JournalContract {
     static var queryChecks: [Check] {
         [
+            Check(area: "queries", promise: "runs are found by the code of their error") { scene in
+                for (id, error) in [("run_1", #"{"code":"PG1"}"#), ("run_2", "no JSON"), ("run_3", #"{"code":2}"#)] {
+                    let number = try await scene.startClaimed(id)
+                    try await scene.commit(
+                        Commit(run: number, epoch: 1, at: at(1), next: .attention(error: payload(error))))
+                }
+                let page = try await scene.journal.runs(RunQuery(namespace: "main", errorCode: "PG1"))
+                try expectEqual(page.runs.map(\.id), ["run_1"])
+            },
+            Check(area: "versions", promise: "a version is found by its number") { scene in
+                for text in ["x", "y"] {
+                    _ = try await scene.journal.saveVersion(
+                        namespace: "main", workflow: "w", bundle: text, files: ["w.lua": text], now: at(1))
+                }
+                func bundle(_ number: Int) async throws -> String? {
+                    try await scene.journal.version(namespace: "main", workflow: "w", number: number)?.bundle
+                }
+                try expectEqual(try await bundle(1), "x")
+                try expectEqual(try await bundle(2), "y")
+                try expectEqual(try await bundle(3), nil)
+            },
             Check(area: "queries", promise: "pages go from the newest run to the oldest") { scene in
                 for number in 1...5 { _ = try await scene.start(newRun("run_\(number)")) }
                 var query = RunQuery(namespace: "main", limit: 2)

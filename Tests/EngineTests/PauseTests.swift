@@ -102,15 +102,13 @@ struct PauseTests {
         }
     }
 
-    @Test("what was asked for before a crash is done after it", arguments: [false, true])
-    func crash(_ isSQLite: Bool) async throws {
-        let setting = Setting(isSQLite: false, alwaysEvict: isSQLite)
-        let journal = MemoryJournal()
+    @Test("what was asked for before a crash is done after it", arguments: Setting.all)
+    func crash(_ setting: Setting) async throws {
         let broken = RetryTests.Broken("/1")
         let text = script(
             "return http.post(\"Send\", { url = \"https://a.example/1\", retry = { \"1h\", \"1h\" } })")
         let first = try TestHost(
-            setting, scripts: ["a.lua": text], world: broken.world, journal: journal
+            setting, scripts: ["a.lua": text], world: broken.world
         ) { $0.drainMilliseconds = 0 }
         var ids: [String] = []
         try await first.run { test in
@@ -121,13 +119,14 @@ struct PauseTests {
             let actions: [RunAction] = [.pause, .setResult(send, JSON.int(7).bytes)]
             for (id, action) in zip(ids, actions) {
                 let note = ActionNote(by: "ana", action: "x")
-                _ = try await journal.act(on: id, action, note: note, now: test.clock.now)
+                _ = try await test.journal.act(on: id, action, note: note, now: test.clock.now)
             }
         }
         broken.mend()
         let calls = first.world.calls.count
         let second = try TestHost(
-            setting, scripts: ["a.lua": text], world: broken.world, clock: first.clock, journal: journal)
+            setting, scripts: ["a.lua": text], world: broken.world, clock: first.clock,
+            journal: setting.isSQLite ? nil : first.journal, folder: first.folder)
         try await second.run { test in
             #expect(try await test.run(ids[1], reaches: .completed).result == 7)
             #expect(try await test.run(ids[2], reaches: .completed).result?["status"] == 200)

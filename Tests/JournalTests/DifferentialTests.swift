@@ -90,6 +90,7 @@ import Testing
                 host: "host-1", namespace: namespace, now: now, limit: 1, only: .max)
             facts.append(claim)
         }
+        facts.append(try await journal.version(namespace: "main", workflow: "a", number: 2))
         for bundle in ["bundle of x", "bundle of y", "bundle of z"] {
             facts.append(try await journal.files(bundle: bundle))
         }
