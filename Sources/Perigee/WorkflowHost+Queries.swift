@@ -54,17 +54,28 @@ extension WorkflowHost {
         case nil: throw HostError.unknownRun(id)
         case .alreadyEnded(let run): throw HostError.alreadyEnded(run)
         case .cancelled(let run):
-            await shard(of: run.number)?.forget(run.number)
-            activityHub.send(
-                .runEnded(
-                    run: id, workflow: run.workflow, status: .cancelled, milliseconds: 0,
-                    error: error))
-            activityHub.send(.runChanged(id: id))
-            waiters.ended(id)
+            await cancelled([run])
+            dispatcher.poke()
             return run
         case .requested(let run):
             await cancelHere(run.number, error: error)
             return run
+        }
+    }
+
+    /// Does what follows here when the journal has cancelled runs, or wants them to end; each has its error.
+    func cancelled(_ runs: [RunRecord]) async {
+        for run in runs {
+            guard run.status.isFinal else {
+                await cancelHere(run.number, error: run.error ?? [])
+                continue
+            }
+            await shard(of: run.number)?.forget(run.number)
+            activityHub.send(
+                .runEnded(
+                    run: run.id, workflow: run.workflow, status: run.status, milliseconds: 0, error: run.error))
+            activityHub.send(.runChanged(id: run.id))
+            waiters.ended(run.id)
         }
     }
 

@@ -96,7 +96,8 @@ public final class WorkflowHost: Service, Sendable {
         )
         let services = RunServices(
             context: context, journal: journal, registry: registry, activity: activityHub, http: http,
-            functions: functions.withLock { $0 }, dispatcher: dispatcher, waiters: waiters, logger: logger)
+            functions: functions.withLock { $0 }, dispatcher: dispatcher, waiters: waiters, logger: logger,
+            onCancelled: { [weak self] in await self?.cancelled($0) })
         phase.withLock { $0.services = services }
         let count = max(1, options.shards)
         return (0..<count).map { index in
@@ -163,6 +164,8 @@ public final class WorkflowHost: Service, Sendable {
 
     private func reload() async throws {
         let changed = try await registry.refresh()
+        // A new limit of `concurrency` may let runs go on that waited in line.
+        if !changed.isEmpty { dispatcher.poke() }
         guard options.reload == .moveWhenSafe else { return }
         for workflow in changed { try await VersionMover(host: self).move(workflow) }
     }

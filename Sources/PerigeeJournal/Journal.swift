@@ -25,12 +25,13 @@ public protocol Journal: Sendable {
     ///
     /// Waits whose time has come are answered by that first, at `now`; such an approval is `expired`. A claimed run
     /// is `running`, has a new epoch, and its `startedAt` is set at the first claim. Every answer that no commit has
-    /// closed comes along, also when it came along before.
+    /// closed comes along, also when it came along before. A run that stands in a line (see ``submit(_:now:)``) can't
+    /// be claimed before its turn.
     ///
     /// - Parameters:
     ///   - limit: at most this many runs, 1 or more, those that could go on longest first.
     ///   - only: claim just this run, by number, even if nothing has answered its waits; it must be queued or
-    ///     waiting and owned by nobody, or the claim is empty.
+    ///     waiting, owned by nobody and in no line, or the claim is empty.
     func claim(host: String, namespace: String, now: Timestamp, limit: Int, only: Int64?) async throws
         -> Claim
 
@@ -57,6 +58,13 @@ public protocol Journal: Sendable {
     /// refused with
     /// ``JournalError/idempotencyKeyReused(key:)``. A new event answers every open wait of its namespace that it
     /// matches, of each run the oldest one; a run that it starts does not see it as a later event.
+    ///
+    /// A run whose key another run of its workflow has follows its ``NewRun/onConflict``. One that is rejected is
+    /// ``SubmissionReceipt/refused`` where an event starts it, and fails a submission without an event with
+    /// ``JournalError/keyTaken(_:)``. One with a ``NewRun/concurrencyKey`` waits in line while as many runs with that
+    /// key as the workflow's newest version allows hold a slot. Its turn comes in the order of arrival, in the
+    /// transaction in which another one ends; from then on until its own end it holds a slot. A run that waits for
+    /// its key stands in that line only once no run with its key is before it.
     func submit(_ submissions: [Submission], now: Timestamp) async throws -> [Result<
         SubmissionReceipt, JournalError
     >]
@@ -82,9 +90,13 @@ public protocol Journal: Sendable {
     /// - Parameters:
     ///   - bundle: the hash of the texts.
     ///   - files: the texts by path, complete; at least one.
-    /// - Throws: ``JournalError/invalid(_:)`` if there are no texts.
+    ///   - concurrencyLimit: how many runs of the same concurrency key may be under way at once, 1 or more; `nil`
+    ///     for any number. It counts at once for the runs of every version: those whose turn has come by it can be
+    ///     claimed at `now`, and with a lower one no further turn comes until enough runs have ended.
+    /// - Throws: ``JournalError/invalid(_:)`` if there are no texts, or the limit is out of its bounds.
     func saveVersion(
-        namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
+        namespace: String, workflow: String, bundle: String, files: [String: String],
+        concurrencyLimit: Int?, now: Timestamp
     ) async throws -> WorkflowVersion
 
     /// The texts of a bundle by path; `nil` if there is no such bundle.
@@ -121,4 +133,15 @@ public protocol Journal: Sendable {
     ///
     /// - Throws: ``JournalError`` where it can't.
     func checkWritable() async throws
+}
+
+extension Journal {
+    /// Keeps a version of a workflow whose runs need no slots.
+    public func saveVersion(
+        namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
+    ) async throws -> WorkflowVersion {
+        try await saveVersion(
+            namespace: namespace, workflow: workflow, bundle: bundle, files: files, concurrencyLimit: nil,
+            now: now)
+    }
 }

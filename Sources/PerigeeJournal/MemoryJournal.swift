@@ -35,7 +35,7 @@ public final class MemoryJournal: Journal {
     ) async throws -> [Result<SubmissionReceipt, JournalError>] {
         state.withLock { state in
             submissions.map { submission in
-                Result { () throws(JournalError) in try state.submit(submission, now: now).receipt }
+                Result { () throws(JournalError) in try state.accept(submission, now: now) }
             }
         }
     }
@@ -51,12 +51,15 @@ public final class MemoryJournal: Journal {
     }
 
     public func saveVersion(
-        namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
+        namespace: String, workflow: String, bundle: String, files: [String: String],
+        concurrencyLimit: Int?, now: Timestamp
     ) async throws -> WorkflowVersion {
         guard !files.isEmpty else { throw JournalError.invalid("a version needs at least one text") }
+        if let concurrencyLimit { try checkLimit(concurrencyLimit, 1...Int.max) }
         return state.withLock {
             $0.saveVersion(
-                namespace: namespace, workflow: workflow, bundle: bundle, files: files, now: now)
+                namespace: namespace, workflow: workflow, bundle: bundle, files: files,
+                concurrencyLimit: concurrencyLimit, now: now)
         }
     }
 
@@ -70,7 +73,7 @@ public final class MemoryJournal: Journal {
     }
 
     public func run(id: String) async throws -> RunRecord? {
-        state.withLock { state in state.run(id: id)?.shown }
+        state.withLock { state in state.runNumbers[id].map { state.shown($0) } }
     }
 
     public func runs(_ query: RunQuery) async throws -> RunPage {
@@ -80,8 +83,10 @@ public final class MemoryJournal: Journal {
 
     public func history(run id: String) async throws -> RunHistory? {
         state.withLock { state in
-            state.run(id: id).map { run in
-                RunHistory(run: run.shown, entries: run.entries, annotations: run.annotations)
+            state.runNumbers[id].map { number in
+                RunHistory(
+                    run: state.shown(number), entries: state[number].entries,
+                    annotations: state[number].annotations)
             }
         }
     }

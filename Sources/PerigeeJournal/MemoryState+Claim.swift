@@ -41,7 +41,7 @@ extension MemoryState {
     private func canClaim(_ number: Int64, _ namespace: String) -> Bool {
         guard number >= 1, number <= runs.count else { return false }
         let record = self[number].record
-        return record.namespace == namespace && record.owner == nil
+        return record.namespace == namespace && record.owner == nil && !isInLine(number)
             && (record.status == .queued || record.status == .waiting)
     }
 
@@ -54,7 +54,7 @@ extension MemoryState {
         if self[number].record.startedAt == nil { self[number].record.startedAt = now }
         let answered = self[number].waits.filter { $0.answer != nil }
         let answers = answered.sorted { $0.arrival < $1.arrival }.compactMap(\.answer)
-        return ClaimedRun(run: self[number].shown, answers: answers.sortedByTime())
+        return ClaimedRun(run: shown(number), answers: answers.sortedByTime())
     }
 
     private mutating func answerDueWaits(_ number: Int64, now: Timestamp) {
@@ -70,13 +70,13 @@ extension MemoryState {
 
     mutating func cancel(run id: String, error: Payload, now: Timestamp) -> Cancellation? {
         guard let number = runNumbers[id] else { return nil }
-        if self[number].record.status.isFinal { return .alreadyEnded(self[number].shown) }
+        if self[number].record.status.isFinal { return .alreadyEnded(shown(number)) }
         if self[number].record.owner != nil {
             if self[number].cancelError == nil { self[number].cancelError = error }
-            return .requested(self[number].shown)
+            return .requested(shown(number))
         }
         end(number, .cancelled, output: nil, error: error, at: now)
-        return .cancelled(self[number].shown)
+        return .cancelled(shown(number))
     }
 }
 

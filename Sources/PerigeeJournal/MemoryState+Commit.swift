@@ -45,10 +45,16 @@ extension MemoryState {
         for id in commit.closes { close(number, id) }
         for wait in commit.opens { open(number, wait, now: commit.at) }
         var wakes = false
-        for emit in commit.emits where try submit(emit, now: commit.at).wakes { wakes = true }
-        follow(number, commit.next, at: commit.at)
+        var cancelled: [RunRecord] = []
+        for emit in commit.emits {
+            let (receipt, wakesOthers) = try submit(emit, now: commit.at)
+            wakes = wakes || wakesOthers
+            cancelled += receipt.cancelled
+            annotate(number, receipt.refused.map { $0.annotation(at: commit.at) })
+        }
+        let endWakes = follow(number, commit.next, at: commit.at)
         let wakesItself = self[number].wakeAt.map { $0 <= commit.at } ?? false
-        return CommitReceipt(wakesRuns: wakes || wakesItself)
+        return CommitReceipt(wakesRuns: wakes || endWakes || wakesItself, cancelled: cancelled)
     }
 
     private mutating func annotate(_ number: Int64, _ annotations: [Annotation]) {
@@ -60,18 +66,21 @@ extension MemoryState {
         }
     }
 
-    private mutating func follow(_ number: Int64, _ next: Commit.Next, at: Timestamp) {
+    /// Does what comes after the commit.
+    ///
+    /// - Returns: whether the run's end lets another one go on.
+    private mutating func follow(_ number: Int64, _ next: Commit.Next, at: Timestamp) -> Bool {
         switch next {
-        case .running: return
+        case .running: return false
         case .ended(let status, let output, let error):
-            end(number, status, output: output, error: error, at: at)
-            return
+            return end(number, status, output: output, error: error, at: at)
         case .waiting, .attention: break
         }
         // A request to cancel that the host did not see takes effect when it lets go.
         if let error = self[number].cancelError {
-            end(number, .cancelled, output: nil, error: error, at: at)
-        } else if case .attention(let error) = next {
+            return end(number, .cancelled, output: nil, error: error, at: at)
+        }
+        if case .attention(let error) = next {
             letGo(number, .attention)
             dropWaits(number)
             self[number].record.error = error
@@ -81,6 +90,7 @@ extension MemoryState {
             let isAnswered = waits.contains { $0.answer != nil }
             setWake(number, isAnswered ? at : waits.compactMap(\.wait.dueAt).min())
         }
+        return false
     }
 }
 

@@ -13,7 +13,7 @@ extension MemoryState {
                 && (query.key == nil || query.key == record.key)
                 && query.cursor.map { record.number < $0 } ?? true
         }
-        let page = found.prefix(query.limit).map(\.shown)
+        let page = found.prefix(query.limit).map { shown($0.record.number) }
         return RunPage(runs: page, nextCursor: found.count > query.limit ? page.last?.number : nil)
     }
 
@@ -29,16 +29,23 @@ extension MemoryState {
     }
 
     mutating func saveVersion(
-        namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
+        namespace: String, workflow: String, bundle: String, files: [String: String],
+        concurrencyLimit: Int?, now: Timestamp
     ) -> WorkflowVersion {
         let name = Name(namespace: namespace, first: workflow)
-        if let newest = versions[name]?.last, newest.bundle == bundle { return newest }
-        let version = WorkflowVersion(
-            namespace: namespace, workflow: workflow, number: (versions[name]?.last?.number ?? 0) + 1,
-            bundle: bundle, createdAt: now)
-        versions[name, default: []].append(version)
-        if bundles[bundle] == nil { bundles[bundle] = files }
-        return version
+        var saved = versions[name, default: []]
+        if saved.last?.bundle != bundle {
+            saved.append(
+                WorkflowVersion(
+                    namespace: namespace, workflow: workflow, number: (saved.last?.number ?? 0) + 1,
+                    bundle: bundle, createdAt: now))
+            if bundles[bundle] == nil { bundles[bundle] = files }
+        }
+        // The same texts may have another limit, as that may be a setting.
+        saved[saved.count - 1].concurrencyLimit = concurrencyLimit
+        versions[name] = saved
+        admitAll(of: workflow, in: namespace, now: now)
+        return saved[saved.count - 1]
     }
 }
 

@@ -185,6 +185,8 @@ public struct RunRecord: Hashable, Sendable {
     public var endedAt: Timestamp?
     /// What it waits for; empty unless `status` is ``RunStatus/waiting``.
     public var waits: [Wait]
+    /// Why it can't begin yet; `nil` unless it is queued behind other runs.
+    public var blockedBy: Blockage?
     /// The host that works on it.
     public var owner: String?
     /// Rises with every claim; a commit under an older epoch is refused.
@@ -198,7 +200,8 @@ public struct RunRecord: Hashable, Sendable {
         trigger: Payload, eventID: String? = nil, correlationID: String, tags: Payload? = nil,
         statusText: String? = nil, createdAt: Timestamp, startedAt: Timestamp? = nil,
         endedAt: Timestamp? = nil,
-        waits: [Wait] = [], owner: String? = nil, epoch: Int64 = 0, entryCount: Int = 0
+        waits: [Wait] = [], blockedBy: Blockage? = nil, owner: String? = nil, epoch: Int64 = 0,
+        entryCount: Int = 0
     ) {
         self.id = id
         self.number = number
@@ -220,6 +223,7 @@ public struct RunRecord: Hashable, Sendable {
         self.startedAt = startedAt
         self.endedAt = endedAt
         self.waits = waits
+        self.blockedBy = blockedBy
         self.owner = owner
         self.epoch = epoch
         self.entryCount = entryCount
@@ -235,12 +239,20 @@ public struct WorkflowVersion: Hashable, Sendable {
     /// The hash of the texts: the same texts always have the same bundle.
     public var bundle: String
     public var createdAt: Timestamp
+    /// How many runs of the same concurrency key may be under way at once; `nil` for any number.
+    ///
+    /// That of the newest version counts for all runs of the workflow.
+    public var concurrencyLimit: Int?
 
-    public init(namespace: String, workflow: String, number: Int, bundle: String, createdAt: Timestamp) {
+    public init(
+        namespace: String, workflow: String, number: Int, bundle: String, createdAt: Timestamp,
+        concurrencyLimit: Int? = nil
+    ) {
         self.namespace = namespace
         self.workflow = workflow
         self.number = number
         self.bundle = bundle
         self.createdAt = createdAt
+        self.concurrencyLimit = concurrencyLimit
     }
 }

@@ -112,7 +112,7 @@ public final class SQLiteJournal: Journal {
     ) async throws -> [Result<SubmissionReceipt, JournalError>] {
         try await writer.writeAll(weight: submissions.count) { members in
             try submissions.map { submission in
-                try members.attempt { try $0.submit(submission, now: now).receipt }
+                try members.attempt { try $0.accept(submission, now: now) }
             }
         }
     }
@@ -128,12 +128,15 @@ public final class SQLiteJournal: Journal {
     }
 
     public func saveVersion(
-        namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
+        namespace: String, workflow: String, bundle: String, files: [String: String],
+        concurrencyLimit: Int?, now: Timestamp
     ) async throws -> WorkflowVersion {
         guard !files.isEmpty else { throw JournalError.invalid("a version needs at least one text") }
+        if let concurrencyLimit { try checkLimit(concurrencyLimit, 1...Int.max) }
         return try await writer.write { store in
             try store.saveVersion(
-                namespace: namespace, workflow: workflow, bundle: bundle, files: files, now: now)
+                namespace: namespace, workflow: workflow, bundle: bundle, files: files,
+                concurrencyLimit: concurrencyLimit, now: now)
         }
     }
 

@@ -17,7 +17,7 @@ enum Schema {
     /// `run_inputs`, so that a commit does not write it again.
     ///
     /// `wake_at` is set only while nobody owns the run, and a run is owned exactly while its status is
-    /// `running`.
+    /// `running`. `turn` is where a run stands in line (``Turn``), and only then `wake_at` has to wait for it.
     private static let runs = [
         """
         CREATE TABLE runs (
@@ -25,7 +25,8 @@ enum Schema {
             workflow TEXT NOT NULL, version INTEGER NOT NULL, bundle TEXT NOT NULL, status TEXT NOT NULL,
             key TEXT, owner TEXT, epoch INTEGER NOT NULL DEFAULT 0, entry_count INTEGER NOT NULL DEFAULT 0,
             wake_at INTEGER, events_after INTEGER NOT NULL, created_at INTEGER NOT NULL, started_at INTEGER,
-            ended_at INTEGER, tags BLOB, status_text TEXT, output BLOB, error BLOB, cancel_error BLOB
+            ended_at INTEGER, tags BLOB, status_text TEXT, output BLOB, error BLOB, cancel_error BLOB,
+            concurrency_key TEXT, turn INTEGER
         ) STRICT
         """,
         """
@@ -37,7 +38,15 @@ enum Schema {
         "CREATE INDEX runs_by_wake ON runs (namespace, wake_at) WHERE wake_at IS NOT NULL",
         "CREATE INDEX runs_by_status ON runs (status, namespace)",
         "CREATE INDEX runs_by_workflow ON runs (namespace, workflow)",
-        "CREATE UNIQUE INDEX runs_by_key ON runs (namespace, key, workflow) WHERE key IS NOT NULL",
+        "CREATE INDEX runs_by_key ON runs (namespace, key, workflow) WHERE key IS NOT NULL",
+        """
+        CREATE INDEX runs_by_open_key ON runs (namespace, key, workflow)
+            WHERE key IS NOT NULL AND ended_at IS NULL
+        """,
+        """
+        CREATE INDEX runs_by_turn ON runs (namespace, workflow, concurrency_key, turn)
+            WHERE concurrency_key IS NOT NULL AND ended_at IS NULL
+        """,
         "CREATE INDEX runs_to_cancel ON runs (owner) WHERE cancel_error IS NOT NULL",
         // kind: 1 a step ended, 2 a wait opened, 3 the version moved.
         """
@@ -62,7 +71,7 @@ enum Schema {
         "INSERT INTO probe VALUES (0)",
     ]
 
-    /// `runs` is a JSON array of run ids.
+    /// `runs` is a JSON array of run ids, `refused` one of what was not started (``KeyTaken``).
     ///
     /// The order of `number` is the order in which waits look back.
     private static let events = [
@@ -70,7 +79,7 @@ enum Schema {
         CREATE TABLE events (
             number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, namespace TEXT NOT NULL,
             source TEXT NOT NULL, source_id TEXT NOT NULL, type TEXT NOT NULL, data BLOB NOT NULL,
-            at INTEGER NOT NULL, runs TEXT NOT NULL, UNIQUE (namespace, source, source_id)
+            at INTEGER NOT NULL, runs TEXT NOT NULL, refused TEXT, UNIQUE (namespace, source, source_id)
         ) STRICT
         """,
         "CREATE INDEX events_by_type ON events (namespace, type)",
@@ -125,7 +134,7 @@ enum Schema {
         """
         CREATE TABLE versions (
             namespace TEXT NOT NULL, workflow TEXT NOT NULL, number INTEGER NOT NULL, bundle TEXT NOT NULL,
-            created_at INTEGER NOT NULL, PRIMARY KEY (namespace, workflow, number)
+            created_at INTEGER NOT NULL, concurrency_limit INTEGER, PRIMARY KEY (namespace, workflow, number)
         ) STRICT, WITHOUT ROWID
         """,
         """

@@ -42,7 +42,7 @@ extension Store {
                 try all(
                     """
                     SELECT number FROM runs WHERE number = ? AND namespace = ? AND owner IS NULL
-                        AND status IN ('queued', 'waiting')
+                        AND status IN ('queued', 'waiting') AND COALESCE(turn, 3) = 3
                     """, [only, namespace]
                 ) { try $0.next() as Int64 }
             } else {

@@ -25,10 +25,19 @@ extension Store {
         for id in commit.closes { try close(id, of: commit.run) }
         for wait in commit.opens { try open(wait, of: run, now: commit.at) }
         var wakes = false
-        for emit in commit.emits where try submit(emit, now: commit.at).wakes { wakes = true }
+        var cancelled: [RunRecord] = []
+        for emit in commit.emits {
+            let (receipt, wakesOthers) = try submit(emit, now: commit.at)
+            wakes = wakes || wakesOthers
+            cancelled += receipt.cancelled
+            for taken in receipt.refused { try append(taken.annotation(at: commit.at), to: commit.run) }
+        }
         try record(commit, entryCount: run.entryCount + commit.entries.count)
-        let wakesItself = try follow(run, commit.next, at: commit.at)
-        return CommitReceipt(wakesRuns: wakes || wakesItself)
+        var head = run
+        // What the run emitted may have cancelled the run itself.
+        if !cancelled.isEmpty { head.cancelError = try self.head(commit.run)?.cancelError }
+        let wakesAfter = try follow(head, commit.next, at: commit.at)
+        return CommitReceipt(wakesRuns: wakes || wakesAfter, cancelled: cancelled)
     }
 
     private func head(_ number: Int64) throws -> RunHead? {
@@ -67,19 +76,17 @@ extension Store {
 
     /// Does what comes after the commit.
     ///
-    /// - Returns: whether the run can be claimed now.
+    /// - Returns: whether the run, or one that waited for its end, can be claimed now.
     private func follow(_ run: RunHead, _ next: Commit.Next, at: Timestamp) throws -> Bool {
         switch next {
         case .running: return false
         case .ended(let status, let output, let error):
-            try end(run.number, status, output: output, error: error, at: at)
-            return false
+            return try end(run.number, status, output: output, error: error, at: at)
         case .waiting, .attention: break
         }
         // A request to cancel that the host did not see takes effect when it lets go.
         if let error = run.cancelError {
-            try end(run.number, .cancelled, output: nil, error: error, at: at)
-            return false
+            return try end(run.number, .cancelled, output: nil, error: error, at: at)
         }
         if case .attention(let error) = next {
             try dropWaits(run.number)

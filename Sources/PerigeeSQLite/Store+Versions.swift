@@ -4,25 +4,48 @@ import PerigeeJournal
 
 extension Store {
     func saveVersion(
-        namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
+        namespace: String, workflow: String, bundle: String, files: [String: String],
+        concurrencyLimit: Int?, now: Timestamp
     ) throws -> WorkflowVersion {
         let newest = try first(
             """
-            SELECT number, bundle, created_at FROM versions WHERE namespace = ? AND workflow = ?
+            SELECT number, bundle, created_at, concurrency_limit FROM versions WHERE namespace = ? AND workflow = ?
             ORDER BY number DESC LIMIT 1
             """, [namespace, workflow]
         ) { row in
             WorkflowVersion(
                 namespace: namespace, workflow: workflow, number: try row.next(), bundle: try row.next(),
-                createdAt: try row.time())
+                createdAt: try row.time(), concurrencyLimit: try row.next())
         }
-        if let newest, newest.bundle == bundle { return newest }
+        let version = try version(
+            after: newest, namespace: namespace, workflow: workflow, bundle: bundle, files: files,
+            concurrencyLimit: concurrencyLimit, now: now)
+        if newest?.concurrencyLimit != concurrencyLimit {
+            try admitAll(of: workflow, in: namespace, now: now)
+        }
+        return version
+    }
+
+    private func version(
+        after newest: WorkflowVersion?, namespace: String, workflow: String, bundle: String,
+        files: [String: String], concurrencyLimit: Int?, now: Timestamp
+    ) throws -> WorkflowVersion {
+        if var newest, newest.bundle == bundle {
+            // The same texts may have another limit, as that may be a setting.
+            newest.concurrencyLimit = concurrencyLimit
+            try run(
+                """
+                UPDATE versions SET concurrency_limit = ?1 WHERE namespace = ?2 AND workflow = ?3
+                    AND number = ?4 AND concurrency_limit IS NOT ?1
+                """, [concurrencyLimit, namespace, workflow, newest.number])
+            return newest
+        }
         let version = WorkflowVersion(
             namespace: namespace, workflow: workflow, number: (newest?.number ?? 0) + 1, bundle: bundle,
-            createdAt: now)
+            createdAt: now, concurrencyLimit: concurrencyLimit)
         try run(
-            "INSERT INTO versions VALUES (?, ?, ?, ?, ?)",
-            [namespace, workflow, version.number, bundle, now.milliseconds])
+            "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?)",
+            [namespace, workflow, version.number, bundle, now.milliseconds, concurrencyLimit])
         for (path, text) in files {
             try run(
                 "INSERT INTO texts (bundle, path, text) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",

@@ -84,10 +84,12 @@ struct RecoveryTests {
             try await base.cancel(run: run, error: error, now: now)
         }
         func saveVersion(
-            namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
+            namespace: String, workflow: String, bundle: String, files: [String: String],
+            concurrencyLimit: Int?, now: Timestamp
         ) async throws -> WorkflowVersion {
             try await base.saveVersion(
-                namespace: namespace, workflow: workflow, bundle: bundle, files: files, now: now)
+                namespace: namespace, workflow: workflow, bundle: bundle, files: files,
+                concurrencyLimit: concurrencyLimit, now: now)
         }
         func files(bundle: String) async throws -> [String: String]? { try await base.files(bundle: bundle) }
         func entries(run: Int64, after: Int, limit: Int) async throws -> [Entry] {

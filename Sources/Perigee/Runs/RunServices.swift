@@ -13,6 +13,8 @@ final class RunServices: Sendable {
     private let functions: FunctionTable
     private let dispatcher: Dispatcher
     private let waiters: EndWaiters
+    /// Told of runs that a commit cancelled.
+    private let onCancelled: @Sendable ([RunRecord]) async -> Void
     /// Runs of this host that somebody asked to cancel and that have not been told yet, with the error.
     private let cancelRequests = Mutex<[Int64: Payload]>([:])
     /// Chunks of versions that are no longer the newest, by bundle.
@@ -26,7 +28,7 @@ final class RunServices: Sendable {
     init(
         context: RunContext, journal: any Journal, registry: ScriptRegistry, activity: ActivityHub,
         http: (any HTTPTransport)?, functions: FunctionTable, dispatcher: Dispatcher, waiters: EndWaiters,
-        logger: Logger
+        logger: Logger, onCancelled: @escaping @Sendable ([RunRecord]) async -> Void
     ) {
         self.context = context
         self.journal = journal
@@ -37,6 +39,7 @@ final class RunServices: Sendable {
         self.logger = logger
         self.dispatcher = dispatcher
         self.waiters = waiters
+        self.onCancelled = onCancelled
     }
 
     var now: Timestamp { context.ambient.now }
@@ -138,6 +141,7 @@ final class RunServices: Sendable {
     /// A commit is durable: tells everybody whom it concerns.
     func committed(_ commit: Commit, _ receipt: CommitReceipt, _ execution: RunExecution?) {
         if receipt.wakesRuns { dispatcher.poke() }
+        if !receipt.cancelled.isEmpty { Task { [onCancelled] in await onCancelled(receipt.cancelled) } }
         if let due = commit.opens.compactMap(\.dueAt).min() { dispatcher.note(due: due) }
         guard let run = execution?.run else { return }
         for entry in commit.entries {
@@ -202,6 +206,7 @@ final class RunServices: Sendable {
     func cancel(_ run: RunRecord, _ error: Payload) {
         Task {
             _ = try? await journal.cancel(run: run.id, error: error, now: now)
+            dispatcher.poke()
             cancelRequests.withLock { $0[run.number] = nil }
             tell(.runChanged(id: run.id))
         }

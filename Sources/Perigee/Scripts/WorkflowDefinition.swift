@@ -10,6 +10,18 @@ struct WorkflowDefinition: Sendable {
         case manual
     }
 
+    /// What becomes of a start whose key another run has.
+    enum OnConflict: String, Sendable {
+        case use_existing, reject, cancel_existing, queue
+    }
+
+    /// How many runs with the same key may be under way at once.
+    struct Concurrency: Sendable {
+        /// `nil` for the whole workflow.
+        let key: KeyTemplate?
+        let limit: Int
+    }
+
     let name: String?
     let about: String?
     let triggers: [Trigger]
@@ -17,6 +29,8 @@ struct WorkflowDefinition: Sendable {
     let declaredTriggers: [JSON]
     /// `lead:{id}`: the template of the business key.
     let key: KeyTemplate?
+    let onConflict: OnConflict
+    let concurrency: Concurrency?
     let input: InputSchema?
     /// The input schema as it was declared.
     let declaredInput: JSON?
@@ -29,13 +43,17 @@ struct WorkflowDefinition: Sendable {
         about = fields["about"]?.string
         declaredTriggers = fields["on"]?.array ?? []
         declaredInput = fields["input"]
+        onConflict = fields["on_conflict"]?.string.flatMap(OnConflict.init) ?? .use_existing
         do {
             triggers = try declaredTriggers.map { trigger throws(DefinitionFault) in
                 try WorkflowDefinition.trigger(trigger)
             }
             input = try declaredInput.map { schema throws(DefinitionFault) in try InputSchema(schema) }
             key = try fields["key"]?.string.map { text throws(DefinitionFault) in
-                try WorkflowDefinition.keyTemplate(text)
+                try WorkflowDefinition.keyTemplate(text, of: "key")
+            }
+            concurrency = try fields["concurrency"].map { rule throws(DefinitionFault) in
+                try WorkflowDefinition.concurrency(rule)
             }
         } catch {
             let path = bundle.scriptPath
@@ -65,13 +83,23 @@ struct WorkflowDefinition: Sendable {
         return .event(type: type, match: match, changed: changed)
     }
 
-    private static func keyTemplate(_ key: String) throws(DefinitionFault) -> KeyTemplate {
+    private static func keyTemplate(
+        _ key: String, of option: String
+    ) throws(DefinitionFault) -> KeyTemplate {
         guard let template = KeyTemplate(key) else {
             throw DefinitionFault(
-                code: "PG1014", message: "`key` = \"\(key)\" has a brace that does not close.",
-                hint: "Write for example key = \"lead:{id}\".", word: "key")
+                code: "PG1014", message: "`\(option)` = \"\(key)\" has a brace that does not close.",
+                hint: "Write for example key = \"lead:{id}\".", word: option)
         }
         return template
+    }
+
+    /// The Lua half has checked the fields; a key without braces is a field of the input.
+    private static func concurrency(_ rule: JSON) throws(DefinitionFault) -> Concurrency {
+        let key = try rule["key"]?.string.map { text throws(DefinitionFault) in
+            try keyTemplate(text.contains("{") ? text : "{\(text)}", of: "concurrency")
+        }
+        return Concurrency(key: key, limit: Int(rule["limit"]?.int ?? 1))
     }
 }
 
