@@ -63,7 +63,8 @@ end
 
 local function check_concurrency(given)
   options.check("workflow: concurrency", given, { key = "string", limit = "integer" })
-  local limit = options.need("workflow: concurrency", given, "limit", "concurrency = { key = \"account_id\", limit = 1 }")
+  local limit = options.need("workflow: concurrency", given, "limit",
+                             "concurrency = { key = \"account_id\", limit = 1 }")
   if limit < 1 or limit > 1000000 then
     raise { code = "PG1111", kind = "script", name = "limit",
             message = ("workflow: `concurrency` has the limit %d."):format(limit),

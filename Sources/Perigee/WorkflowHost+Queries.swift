@@ -73,7 +73,8 @@ extension WorkflowHost {
             await shard(of: run.number)?.forget(run.number)
             activityHub.send(
                 .runEnded(
-                    run: run.id, workflow: run.workflow, status: run.status, milliseconds: 0, error: run.error))
+                    run: run.id, workflow: run.workflow, status: run.status, milliseconds: 0, error: run.error
+                ))
             activityHub.send(.runChanged(id: run.id))
             waiters.ended(run.id)
         }

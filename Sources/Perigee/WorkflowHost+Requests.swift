@@ -164,7 +164,8 @@ extension WorkflowHost {
         return try await submit(checked).map { result in
             result.map {
                 EventReceipt(
-                    eventID: $0.eventID ?? "", runs: $0.runs, isDuplicate: $0.isDuplicate, refused: $0.refused)
+                    eventID: $0.eventID ?? "", runs: $0.runs, isDuplicate: $0.isDuplicate, refused: $0.refused
+                )
             }
         }
     }

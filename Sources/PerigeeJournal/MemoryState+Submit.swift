@@ -2,7 +2,8 @@ extension MemoryState {
     /// Accepts what a caller hands in; one without an event fails where it starts a run whose key is taken.
     mutating func accept(_ submission: Submission, now: Timestamp) throws(JournalError) -> SubmissionReceipt {
         let mayFail =
-            submission.event == nil && submission.starts.contains { $0.onConflict == .reject && $0.key != nil }
+            submission.event == nil
+            && submission.starts.contains { $0.onConflict == .reject && $0.key != nil }
         let before = mayFail ? self : nil
         let receipt = try submit(submission, now: now).receipt
         if let before, !receipt.isDuplicate, let taken = receipt.refused.first {

@@ -4,6 +4,8 @@ import PerigeeJournal
 struct OperationMaker {
     var random: SeededGenerator
     private var made = 0
+    /// The limits of `concurrency` that versions have.
+    var limits: [Int?] = [nil, 1, 2, 3]
     private let hosts = ["host-1", "host-2", "host-3"]
     private let types = ["lead.created", "deal.won"]
 
@@ -33,7 +35,8 @@ struct OperationMaker {
             return .submit((0..<count).map { _ in submission(now: now) })
         case 86..<93: return .decide(pick(waits + ["none"]), decision(now: now))
         case 93..<96: return .cancel(runs.randomElement(using: &random)?.id ?? "none")
-        case 96..<98: return .saveVersion(pick(["a", "b"]), text: pick(["x", "y", "z"]))
+        case 96..<98:
+            return .saveVersion(pick(["a", "b"]), text: pick(["x", "y", "z"]), limit: pick(limits))
         default: return .checkWritable
         }
     }
@@ -78,7 +81,11 @@ struct OperationMaker {
                 NewRun(
                     id: chance(96) ? name("run") : "run_1", workflow: pick(["a", "b"]), version: 1,
                     bundle: "x",
-                    key: chance(20) ? pick(["key1", "key2", name("key")]) : nil, input: data().bytes,
+                    key: chance(20) ? pick(["key1", "key2", name("key")]) : nil,
+                    onConflict: pick([
+                        .useExisting, .reject, .queue, .cancelExisting(error: Array(#"{"k":1}"#.utf8)),
+                    ]),
+                    concurrencyKey: chance(40) ? pick(["", "slot1", "slot2"]) : nil, input: data().bytes,
                     trigger: Array("{}".utf8), correlationID: "c", status: isBroken ? .attention : .queued,
                     error: isBroken ? Array("{}".utf8) : nil))
         }

@@ -24,7 +24,7 @@ enum Operation: CustomStringConvertible {
     case submit([Submission])
     case decide(String, Decision)
     case cancel(String)
-    case saveVersion(String, text: String)
+    case saveVersion(String, text: String, limit: Int?)
     case checkWritable
 
     static let names = [
@@ -55,7 +55,7 @@ enum Operation: CustomStringConvertible {
         case .cancel(let id): "cancel \(id)"
         case .heartbeat(let host, let lease): "heartbeat \(host) \(lease)"
         case .release(let host): "release \(host)"
-        case .saveVersion(let workflow, _): "saveVersion \(workflow)"
+        case .saveVersion(let workflow, _, let limit): "saveVersion \(workflow) \(limit ?? 0)"
         case .checkWritable: "checkWritable"
         }
     }
@@ -103,10 +103,10 @@ extension Journal {
         case .cancel(let id):
             let answer = try await cancel(run: id, error: Array("{}".utf8), now: now)
             return Answer(value: answer, succeeded: answer != nil)
-        case .saveVersion(let workflow, let text):
+        case .saveVersion(let workflow, let text, let limit):
             let version = try await saveVersion(
                 namespace: "main", workflow: workflow, bundle: "bundle of \(text)", files: ["main.lua": text],
-                now: now)
+                concurrencyLimit: limit, now: now)
             return Answer(value: version, succeeded: true)
         case .checkWritable:
             try await checkWritable()

@@ -106,7 +106,8 @@ struct RunStart {
         case .queue: .queue
         case .cancel_existing:
             .cancelExisting(
-                error: Cancelled.error(by: "the run \(id)", reason: "it has the same key and is newer.").bytes)
+                error: Cancelled.error(by: "the run \(id)", reason: "it has the same key and is newer.").bytes
+            )
         }
     }
 
