@@ -9,6 +9,8 @@ struct RunHead {
     var isOwned: Bool
     var entryCount: Int
     var eventsAfter: Int64
+    /// Whether others may wait for its end.
+    var isInLines: Bool
     var cancelError: Payload?
 }
 
@@ -22,6 +24,7 @@ extension Store {
         }
         for entry in commit.entries { try append(entry, to: commit.run) }
         for annotation in commit.annotations { try append(annotation, to: commit.run) }
+        try record(commit, entryCount: run.entryCount + commit.entries.count)
         for id in commit.closes { try close(id, of: commit.run) }
         for wait in commit.opens { try open(wait, of: run, now: commit.at) }
         var wakes = false
@@ -32,7 +35,6 @@ extension Store {
             cancelled += receipt.cancelled
             for taken in receipt.refused { try append(taken.annotation(at: commit.at), to: commit.run) }
         }
-        try record(commit, entryCount: run.entryCount + commit.entries.count)
         var head = run
         // What the run emitted may have cancelled the run itself.
         if !cancelled.isEmpty { head.cancelError = try self.head(commit.run)?.cancelError }
@@ -43,14 +45,15 @@ extension Store {
     private func head(_ number: Int64) throws -> RunHead? {
         try first(
             """
-            SELECT number, namespace, epoch, owner IS NOT NULL, entry_count, events_after, cancel_error
+            SELECT number, namespace, epoch, owner IS NOT NULL, entry_count, events_after,
+                COALESCE(key, concurrency_key) IS NOT NULL, cancel_error
             FROM runs WHERE number = ?
             """, [number]
         ) { row in
             RunHead(
                 number: try row.next(), namespace: try row.next(), epoch: try row.next(),
                 isOwned: try row.next(), entryCount: try row.next(), eventsAfter: try row.next(),
-                cancelError: try row.optionalPayload())
+                isInLines: try row.next(), cancelError: try row.optionalPayload())
         }
     }
 
@@ -81,12 +84,14 @@ extension Store {
         switch next {
         case .running: return false
         case .ended(let status, let output, let error):
-            return try end(run.number, status, output: output, error: error, at: at)
+            return try end(
+                run.number, status, output: output, error: error, at: at, isInLines: run.isInLines)
         case .waiting, .attention: break
         }
         // A request to cancel that the host did not see takes effect when it lets go.
         if let error = run.cancelError {
-            return try end(run.number, .cancelled, output: nil, error: error, at: at)
+            return try end(
+                run.number, .cancelled, output: nil, error: error, at: at, isInLines: run.isInLines)
         }
         if case .attention(let error) = next {
             try dropWaits(run.number)

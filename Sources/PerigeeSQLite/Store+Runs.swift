@@ -105,10 +105,12 @@ extension Store {
 
     /// Ends a run: nothing can happen to it any more.
     ///
+    /// - Parameter isInLines: false where it is known that it has no key and needs no slot, which saves time.
     /// - Returns: whether a run that waited for its end can be claimed now.
     @discardableResult
     func end(
-        _ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp
+        _ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp,
+        isInLines: Bool = true
     ) throws -> Bool {
         try dropWaits(number)
         try run("DELETE FROM used_events WHERE run = ?", [number])
@@ -116,7 +118,7 @@ extension Store {
             """
             UPDATE runs SET owner = NULL, wake_at = NULL, status = ?, output = ?, error = ?, ended_at = ?,
                 cancel_error = NULL, turn = NULL WHERE number = ?
-            RETURNING namespace, workflow, key, concurrency_key
+            \(isInLines ? "RETURNING namespace, workflow, key, concurrency_key" : "")
             """, [status.rawValue, output?.blob, error?.blob, at.milliseconds, number]
         ) { row in
             let namespace: String = try row.next()

@@ -32,7 +32,8 @@ import Testing
                 return "\(full.value.map(\.id)) hold the slots of \(full.key ?? [])"
             }
             for run in open where run.blockedBy?.kind == .concurrency {
-                let line = [run.namespace, run.workflow, starts[run.id]?.slot ?? ""]
+                guard let slot = starts[run.id]?.slot else { continue }
+                let line = [run.namespace, run.workflow, slot]
                 if let ahead = lines[line]?.first(where: { passed($0, run) }) {
                     return "\(ahead.id) came after \(run.id) and began before it"
                 }
