@@ -5,13 +5,13 @@ local raise = host.load("errors")
 
 local known = {
   name = "string", about = "string", owner = "string", on = "table", key = "string", input = "table",
-  tags = "table", run = "function", on_conflict = "string", concurrency = "table",
+  tags = "table", run = "function", on_conflict = "string", concurrency = "table", keep = { "string", "number" },
 }
 
 -- Known to the language, and not yet to this host: refused rather than passed over.
 local later = {
   "output", "throttle", "rate_limit", "debounce", "batch", "priority", "retry",
-  "timeout", "breaker", "on_reload", "keep", "alerts", "on_failure", "on_cancel",
+  "timeout", "breaker", "on_reload", "alerts", "on_failure", "on_cancel",
 }
 
 local trigger_known = { event = "string", match = "table", changed = "table", http = "string", manual = "boolean" }
@@ -77,6 +77,16 @@ local function check_concurrency(given)
   end
 end
 
+local function check_keep(given)
+  if given == "forever" then return end
+  if type(given) ~= "string" or not host.duration(given) then
+    raise { code = "PG1113", kind = "script", name = "keep",
+            message = ("workflow: `keep` = %s is neither a duration nor \"forever\"."):format(
+              type(given) == "string" and ("\"%s\""):format(given) or tostring(given)),
+            hint = "Write for example keep = \"90d\", or keep = \"forever\"." }
+  end
+end
+
 return function(given)
   options.kind("workflow", "the definition", given, "table")
   refuse_later("workflow", given, later)
@@ -84,6 +94,7 @@ return function(given)
   options.need("workflow", given, "run", "run = function(input) … end")
   if given.on_conflict then check_conflict(given.on_conflict) end
   if given.concurrency then check_concurrency(given.concurrency) end
+  if given.keep then check_keep(given.keep) end
   local on = given.on or { manual = true }
   local list = #on > 0 and on or { on }
   for index, one in ipairs(list) do

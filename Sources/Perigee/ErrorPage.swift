@@ -56,7 +56,7 @@ public struct ErrorPage: Hashable, Sendable {
         PackageResources.PG1062_md, PackageResources.PG1063_md, PackageResources.PG1064_md,
         PackageResources.PG1065_md, PackageResources.PG1066_md, PackageResources.PG1067_md,
         PackageResources.PG1068_md, PackageResources.PG1069_md, PackageResources.PG1110_md,
-        PackageResources.PG1111_md, PackageResources.PG1112_md,
+        PackageResources.PG1111_md, PackageResources.PG1112_md, PackageResources.PG1113_md,
         PackageResources.PG2000_md,
         PackageResources.PG2001_md, PackageResources.PG2002_md, PackageResources.PG2003_md,
         PackageResources.PG2004_md, PackageResources.PG2005_md, PackageResources.PG2006_md,

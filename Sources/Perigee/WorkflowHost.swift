@@ -113,6 +113,7 @@ public final class WorkflowHost: Service, Sendable {
             group.addTask {
                 await self.repeatEvery(self.options.scanMilliseconds) { try await self.reload() }
             }
+            group.addTask { await Retention(host: self).run() }
             phase.withLock { $0.becomeReady() }
             await dispatcher.run { claimed in
                 await shards[Int(claimed.run.number % Int64(shards.count))].take(claimed)

@@ -47,7 +47,7 @@ public struct NewRun: Hashable, Sendable {
     /// What becomes of it where a run of this workflow has the same key.
     public var onConflict: KeyConflict
     /// Runs of this workflow with the same text here share the slots of its newest version
-    /// (``WorkflowVersion/concurrencyLimit``); `nil` if it needs no slot.
+    /// (``WorkflowRules/concurrencyLimit``); `nil` if it needs no slot.
     public var concurrencyKey: String?
     public var input: Payload
     public var trigger: Payload

@@ -90,13 +90,12 @@ public protocol Journal: Sendable {
     /// - Parameters:
     ///   - bundle: the hash of the texts.
     ///   - files: the texts by path, complete; at least one.
-    ///   - concurrencyLimit: how many runs of the same concurrency key may be under way at once, 1 or more; `nil`
-    ///     for any number. It counts at once for the runs of every version: those whose turn has come by it can be
-    ///     claimed at `now`, and with a lower one no further turn comes until enough runs have ended.
-    /// - Throws: ``JournalError/invalid(_:)`` if there are no texts, or the limit is out of its bounds.
+    ///   - rules: what counts from now on for the workflow's runs of every version. Runs whose turn has come by a new
+    ///     limit can be claimed at `now`; with a lower one no further turn comes until enough runs have ended.
+    /// - Throws: ``JournalError/invalid(_:)`` if there are no texts, or a rule is out of its bounds.
     func saveVersion(
         namespace: String, workflow: String, bundle: String, files: [String: String],
-        concurrencyLimit: Int?, now: Timestamp
+        rules: WorkflowRules, now: Timestamp
     ) async throws -> WorkflowVersion
 
     /// The texts of a bundle by path; `nil` if there is no such bundle.
@@ -129,6 +128,17 @@ public protocol Journal: Sendable {
     /// - Parameter limit: at most this many, 1 to 500.
     func approvals(namespace: String, status: ApprovalStatus?, limit: Int) async throws -> [ApprovalRecord]
 
+    /// Removes ended runs that need not be kept any longer, with all that belongs to them, and old events.
+    ///
+    /// A run goes when it ended longer ago than the newest version of its workflow says (``WorkflowRules/keep``), or
+    /// than ``Expiry/keep`` where that says nothing; with it go its entries, annotations and approvals, and the
+    /// idempotency keys that stand for it alone. It is as if it had never been: its id and its key are free. Once no
+    /// run is left to go, events go that are older than ``Expiry/keep``, that started no run which is still there, and
+    /// that no run which has not ended could look back at.
+    ///
+    /// Each call does about ``Expiry/limit`` rows of work; call it again while ``Removal/afterEvent`` is not `nil`.
+    func removeExpired(_ expiry: Expiry, now: Timestamp) async throws -> Removal
+
     /// Checks that the store can be written now.
     ///
     /// - Throws: ``JournalError`` where it can't.
@@ -136,12 +146,12 @@ public protocol Journal: Sendable {
 }
 
 extension Journal {
-    /// Keeps a version of a workflow whose runs need no slots.
+    /// Keeps a version of a workflow that asks for nothing.
     public func saveVersion(
         namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
     ) async throws -> WorkflowVersion {
         try await saveVersion(
-            namespace: namespace, workflow: workflow, bundle: bundle, files: files, concurrencyLimit: nil,
-            now: now)
+            namespace: namespace, workflow: workflow, bundle: bundle, files: files,
+            rules: WorkflowRules(), now: now)
     }
 }

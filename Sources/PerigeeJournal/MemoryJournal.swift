@@ -52,14 +52,14 @@ public final class MemoryJournal: Journal {
 
     public func saveVersion(
         namespace: String, workflow: String, bundle: String, files: [String: String],
-        concurrencyLimit: Int?, now: Timestamp
+        rules: WorkflowRules, now: Timestamp
     ) async throws -> WorkflowVersion {
         guard !files.isEmpty else { throw JournalError.invalid("a version needs at least one text") }
-        if let concurrencyLimit { try checkLimit(concurrencyLimit, 1...Int.max) }
+        try rules.check()
         return state.withLock {
             $0.saveVersion(
                 namespace: namespace, workflow: workflow, bundle: bundle, files: files,
-                concurrencyLimit: concurrencyLimit, now: now)
+                rules: rules, now: now)
         }
     }
 
@@ -100,6 +100,11 @@ public final class MemoryJournal: Journal {
     ) async throws -> [ApprovalRecord] {
         try checkLimit(limit, 1...500)
         return state.withLock { $0.approvals(namespace: namespace, status: status, limit: limit) }
+    }
+
+    public func removeExpired(_ expiry: Expiry, now: Timestamp) async throws -> Removal {
+        try checkLimit(expiry.limit, 1...Int.max)
+        return state.withLock { $0.removeExpired(expiry, now: now) }
     }
 
     public func checkWritable() async throws {}

@@ -74,7 +74,7 @@ extension MemoryState {
     }
 
     private func concurrencyLimit(_ line: Name) -> Int? {
-        versions[Name(namespace: line.namespace, first: line.first)]?.last?.concurrencyLimit
+        versions[Name(namespace: line.namespace, first: line.first)]?.last?.rules.concurrencyLimit
     }
 
     /// Why a run can't begin yet.

@@ -7,7 +7,7 @@ extension MemoryState {
     func runs(_ query: RunQuery) -> RunPage {
         let found = runs.reversed().filter { run in
             let record = run.record
-            return record.namespace == query.namespace
+            return record.namespace == query.namespace && !run.isRemoved
                 && (query.statuses.isEmpty || query.statuses.contains(record.status))
                 && (query.workflows.isEmpty || query.workflows.contains(record.workflow))
                 && (query.key == nil || query.key == record.key)
@@ -30,7 +30,7 @@ extension MemoryState {
 
     mutating func saveVersion(
         namespace: String, workflow: String, bundle: String, files: [String: String],
-        concurrencyLimit: Int?, now: Timestamp
+        rules: WorkflowRules, now: Timestamp
     ) -> WorkflowVersion {
         let name = Name(namespace: namespace, first: workflow)
         var saved = versions[name, default: []]
@@ -41,8 +41,8 @@ extension MemoryState {
                     bundle: bundle, createdAt: now))
             if bundles[bundle] == nil { bundles[bundle] = files }
         }
-        // The same texts may have another limit, as that may be a setting.
-        saved[saved.count - 1].concurrencyLimit = concurrencyLimit
+        // The same texts may have other rules, as those may come from a setting.
+        saved[saved.count - 1].rules = rules
         versions[name] = saved
         admitAll(of: workflow, in: namespace, now: now)
         return saved[saved.count - 1]

@@ -7,6 +7,8 @@ struct MemoryState {
         /// When it can be claimed: only while nobody owns it, and not before its turn.
         var wakeAt: Timestamp?
         var concurrencyKey: String?
+        /// Nothing is left of it but its place.
+        var isRemoved = false
         /// Where it stands in line.
         var turn: Turn?
         /// Its waits look back at events after this many.
@@ -33,6 +35,8 @@ struct MemoryState {
         var data: JSON
         var runs: [String] = []
         var refused: [KeyTaken] = []
+        /// Nothing is left of it but its place.
+        var isRemoved = false
     }
 
     /// Names that are unique together: a namespace and two more.

@@ -239,20 +239,18 @@ public struct WorkflowVersion: Hashable, Sendable {
     /// The hash of the texts: the same texts always have the same bundle.
     public var bundle: String
     public var createdAt: Timestamp
-    /// How many runs of the same concurrency key may be under way at once; `nil` for any number.
-    ///
-    /// That of the newest version counts for all runs of the workflow.
-    public var concurrencyLimit: Int?
+    /// Those of the newest version count for all runs of the workflow.
+    public var rules: WorkflowRules
 
     public init(
         namespace: String, workflow: String, number: Int, bundle: String, createdAt: Timestamp,
-        concurrencyLimit: Int? = nil
+        rules: WorkflowRules = WorkflowRules()
     ) {
         self.namespace = namespace
         self.workflow = workflow
         self.number = number
         self.bundle = bundle
         self.createdAt = createdAt
-        self.concurrencyLimit = concurrencyLimit
+        self.rules = rules
     }
 }

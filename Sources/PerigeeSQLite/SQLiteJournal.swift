@@ -129,15 +129,20 @@ public final class SQLiteJournal: Journal {
 
     public func saveVersion(
         namespace: String, workflow: String, bundle: String, files: [String: String],
-        concurrencyLimit: Int?, now: Timestamp
+        rules: WorkflowRules, now: Timestamp
     ) async throws -> WorkflowVersion {
         guard !files.isEmpty else { throw JournalError.invalid("a version needs at least one text") }
-        if let concurrencyLimit { try checkLimit(concurrencyLimit, 1...Int.max) }
+        try rules.check()
         return try await writer.write { store in
             try store.saveVersion(
                 namespace: namespace, workflow: workflow, bundle: bundle, files: files,
-                concurrencyLimit: concurrencyLimit, now: now)
+                rules: rules, now: now)
         }
+    }
+
+    public func removeExpired(_ expiry: Expiry, now: Timestamp) async throws -> Removal {
+        try checkLimit(expiry.limit, 1...Int.max)
+        return try await writer.write { try $0.removeExpired(expiry, now: now) }
     }
 
     public func checkWritable() async throws {

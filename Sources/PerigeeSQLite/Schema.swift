@@ -47,6 +47,7 @@ enum Schema {
         CREATE INDEX runs_by_turn ON runs (namespace, workflow, concurrency_key, turn)
             WHERE concurrency_key IS NOT NULL AND ended_at IS NULL
         """,
+        "CREATE INDEX runs_by_end ON runs (namespace, workflow, ended_at) WHERE ended_at IS NOT NULL",
         "CREATE INDEX runs_to_cancel ON runs (owner) WHERE cancel_error IS NOT NULL",
         // kind: 1 a step ended, 2 a wait opened, 3 the version moved.
         """
@@ -94,6 +95,7 @@ enum Schema {
             at INTEGER NOT NULL, PRIMARY KEY (namespace, key)
         ) STRICT, WITHOUT ROWID
         """,
+        "CREATE INDEX requests_by_runs ON requests (runs)",
     ]
 
     /// A wait's row is gone when the run has taken its answer; an approval's row stays.
@@ -128,13 +130,16 @@ enum Schema {
         CREATE INDEX approvals_by_due
             ON approvals (namespace, status, COALESCE(due_at, 9223372036854775807), opened_at)
         """,
+        "CREATE INDEX approvals_by_run ON approvals (run)",
     ]
 
+    /// `keep` is in milliseconds; the largest number stands for ever.
     private static let texts = [
         """
         CREATE TABLE versions (
             namespace TEXT NOT NULL, workflow TEXT NOT NULL, number INTEGER NOT NULL, bundle TEXT NOT NULL,
-            created_at INTEGER NOT NULL, concurrency_limit INTEGER, PRIMARY KEY (namespace, workflow, number)
+            created_at INTEGER NOT NULL, concurrency_limit INTEGER, keep INTEGER,
+            PRIMARY KEY (namespace, workflow, number)
         ) STRICT, WITHOUT ROWID
         """,
         """

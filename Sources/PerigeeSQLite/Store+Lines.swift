@@ -64,7 +64,7 @@ extension Store {
     /// - Returns: whether one of them can be claimed now.
     func admit(_ line: Line, now: Timestamp) throws -> Bool {
         var free = Int.max
-        if let limit = try concurrencyLimit(line.workflow, in: line.namespace) {
+        if let limit = try rules(of: line.workflow, in: line.namespace).concurrencyLimit {
             free = limit - (try holders(line, limit: limit).count)
         }
         guard free > 0 else { return false }
@@ -107,15 +107,6 @@ extension Store {
         ) { try $0.next() }
     }
 
-    private func concurrencyLimit(_ workflow: String, in namespace: String) throws -> Int? {
-        try first(
-            """
-            SELECT concurrency_limit FROM versions WHERE namespace = ? AND workflow = ?
-            ORDER BY number DESC LIMIT 1
-            """, [namespace, workflow]
-        ) { try $0.next() as Int? } ?? nil
-    }
-
     /// Fills in why runs can't begin yet; each line is looked at once.
     func withBlockages(_ runs: [RunRecord]) throws -> [RunRecord] {
         var keys: [Line: [(number: Int64, id: String, turn: Turn?)]] = [:]
@@ -131,7 +122,7 @@ extension Store {
             case .concurrency:
                 let slot =
                     try slots[line] ?? (
-                        try concurrencyLimit(line.workflow, in: line.namespace),
+                        try rules(of: line.workflow, in: line.namespace).concurrencyLimit,
                         try holders(line, limit: Blockage.mostRuns)
                     )
                 slots[line] = slot

@@ -246,7 +246,7 @@ extension Scene {
     fileprivate func limit(_ limit: Int?, bundle: String = "b1") async throws {
         _ = try await journal.saveVersion(
             namespace: "main", workflow: "onboarding", bundle: bundle, files: ["w.lua": bundle],
-            concurrencyLimit: limit, now: at(5))
+            rules: WorkflowRules(concurrencyLimit: limit), now: at(5))
     }
 
     /// Ends a run, whoever works on it.

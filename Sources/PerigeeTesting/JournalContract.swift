@@ -31,7 +31,8 @@ public enum JournalContract {
 
     /// All promises.
     public static let checks: [Check] =
-        versionChecks + submitChecks + keyChecks + conflictChecks + slotChecks + claimChecks + commitChecks
+        versionChecks + submitChecks + keyChecks + conflictChecks + slotChecks + retentionChecks + claimChecks
+        + commitChecks
         + fencingChecks + waitChecks
         + lookBackChecks + decisionChecks + cancellationChecks + hostChecks + queryChecks + historyChecks
 }

@@ -85,11 +85,11 @@ struct RecoveryTests {
         }
         func saveVersion(
             namespace: String, workflow: String, bundle: String, files: [String: String],
-            concurrencyLimit: Int?, now: Timestamp
+            rules: WorkflowRules, now: Timestamp
         ) async throws -> WorkflowVersion {
             try await base.saveVersion(
                 namespace: namespace, workflow: workflow, bundle: bundle, files: files,
-                concurrencyLimit: concurrencyLimit, now: now)
+                rules: rules, now: now)
         }
         func files(bundle: String) async throws -> [String: String]? { try await base.files(bundle: bundle) }
         func entries(run: Int64, after: Int, limit: Int) async throws -> [Entry] {
@@ -103,6 +103,9 @@ struct RecoveryTests {
             -> [ApprovalRecord]
         {
             try await base.approvals(namespace: namespace, status: status, limit: limit)
+        }
+        func removeExpired(_ expiry: Expiry, now: Timestamp) async throws -> Removal {
+            try await base.removeExpired(expiry, now: now)
         }
         func checkWritable() async throws { try await base.checkWritable() }
     }

@@ -79,7 +79,8 @@ import Testing
                 for namespace in ["main", "second"] {
                     _ = try await journal.saveVersion(
                         namespace: namespace, workflow: workflow, bundle: "bundle of x",
-                        files: ["main.lua": "x"], concurrencyLimit: watch.limit, now: now)
+                        files: ["main.lua": "x"], rules: WorkflowRules(concurrencyLimit: watch.limit),
+                        now: now)
                 }
             }
             var runs: [RunRecord] = []

@@ -36,7 +36,17 @@ struct OperationMaker {
         case 86..<93: return .decide(pick(waits + ["none"]), decision(now: now))
         case 93..<96: return .cancel(runs.randomElement(using: &random)?.id ?? "none")
         case 96..<98:
-            return .saveVersion(pick(["a", "b"]), text: pick(["x", "y", "z"]), limit: pick(limits))
+            let rules = WorkflowRules(
+                concurrencyLimit: pick(limits),
+                keep: pick([nil, nil, .forever, .milliseconds(Int64.random(in: 0...60_000, using: &random))]))
+            return .saveVersion(pick(["a", "b"]), text: pick(["x", "y", "z"]), rules: rules)
+        case 98:
+            let keep = Keep.milliseconds(Int64.random(in: 0...90_000, using: &random))
+            return .removeExpired(
+                Expiry(
+                    namespace: chance(90) ? "main" : "second", keep: chance(90) ? keep : .forever,
+                    limit: chance(70) ? 1000 : Int.random(in: 1...20, using: &random),
+                    afterEvent: chance(20) ? Int64.random(in: 0...100, using: &random) : nil))
         default: return .checkWritable
         }
     }

@@ -24,7 +24,8 @@ import Testing
         try await withScratch { directory in
             let journal = try SQLiteJournal(path: directory + "/perigee.db")
             _ = try await journal.saveVersion(
-                namespace: "main", workflow: "a", bundle: "b", files: ["a.lua": ""], concurrencyLimit: 2,
+                namespace: "main", workflow: "a", bundle: "b", files: ["a.lua": ""],
+                rules: WorkflowRules(concurrencyLimit: 2),
                 now: Self.now)
             let seen = Mutex(0)
             try await journal.pool.writeWithoutTransaction { db in

@@ -24,12 +24,13 @@ enum Operation: CustomStringConvertible {
     case submit([Submission])
     case decide(String, Decision)
     case cancel(String)
-    case saveVersion(String, text: String, limit: Int?)
+    case saveVersion(String, text: String, rules: WorkflowRules)
+    case removeExpired(Expiry)
     case checkWritable
 
     static let names = [
         "heartbeat", "release", "claim", "commit", "submit", "decide", "cancel", "saveVersion",
-        "checkWritable",
+        "checkWritable", "removeExpired",
     ]
 
     var name: String {
@@ -42,6 +43,7 @@ enum Operation: CustomStringConvertible {
         case .decide: "decide"
         case .cancel: "cancel"
         case .saveVersion: "saveVersion"
+        case .removeExpired: "removeExpired"
         case .checkWritable: "checkWritable"
         }
     }
@@ -55,7 +57,8 @@ enum Operation: CustomStringConvertible {
         case .cancel(let id): "cancel \(id)"
         case .heartbeat(let host, let lease): "heartbeat \(host) \(lease)"
         case .release(let host): "release \(host)"
-        case .saveVersion(let workflow, _, let limit): "saveVersion \(workflow) \(limit ?? 0)"
+        case .saveVersion(let workflow, _, let rules): "saveVersion \(workflow) \(rules)"
+        case .removeExpired(let expiry): "\(expiry)"
         case .checkWritable: "checkWritable"
         }
     }
@@ -103,11 +106,14 @@ extension Journal {
         case .cancel(let id):
             let answer = try await cancel(run: id, error: Array("{}".utf8), now: now)
             return Answer(value: answer, succeeded: answer != nil)
-        case .saveVersion(let workflow, let text, let limit):
+        case .saveVersion(let workflow, let text, let rules):
             let version = try await saveVersion(
                 namespace: "main", workflow: workflow, bundle: "bundle of \(text)", files: ["main.lua": text],
-                concurrencyLimit: limit, now: now)
+                rules: rules, now: now)
             return Answer(value: version, succeeded: true)
+        case .removeExpired(let expiry):
+            let removal = try await removeExpired(expiry, now: now)
+            return Answer(value: removal, succeeded: removal.runs > 0 && removal.events > 0)
         case .checkWritable:
             try await checkWritable()
             return Answer(value: true, succeeded: true)

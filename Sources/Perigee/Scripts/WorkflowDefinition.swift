@@ -31,6 +31,8 @@ struct WorkflowDefinition: Sendable {
     let key: KeyTemplate?
     let onConflict: OnConflict
     let concurrency: Concurrency?
+    /// How long ended runs are kept; `nil` for as long as the host keeps them.
+    let keep: Keep?
     let input: InputSchema?
     /// The input schema as it was declared.
     let declaredInput: JSON?
@@ -43,6 +45,7 @@ struct WorkflowDefinition: Sendable {
         about = fields["about"]?.string
         declaredTriggers = fields["on"]?.array ?? []
         declaredInput = fields["input"]
+        keep = fields["keep"]?.string.flatMap(Keep.init)
         onConflict = fields["on_conflict"]?.string.flatMap(OnConflict.init) ?? .use_existing
         do {
             triggers = try declaredTriggers.map { trigger throws(DefinitionFault) in
@@ -63,6 +66,9 @@ struct WorkflowDefinition: Sendable {
                 text: bundle.files[path])
         }
     }
+
+    /// What the journal is told of it.
+    var rules: WorkflowRules { WorkflowRules(concurrencyLimit: concurrency?.limit, keep: keep) }
 
     private static func trigger(_ fields: JSON) throws(DefinitionFault) -> Trigger {
         if let declared = fields["http"]?.string {
