@@ -42,7 +42,9 @@ public struct ScheduleInfo: Hashable, Sendable {
         catchUp = schedule.catchUp.rawValue
         jitterMilliseconds = schedule.jitter
         var times: [Timestamp] = []
-        while times.count < 5, let time = schedule.next(after: times.last ?? max(now, record?.lastOccurrence ?? now)) {
+        while times.count < 5,
+            let time = schedule.next(after: times.last ?? max(now, record?.lastOccurrence ?? now))
+        {
             times.append(time)
         }
         next = times.map(schedule.zone.text)

@@ -29,7 +29,8 @@ struct SchedulesList: AsyncParsableCommand {
             Column("SCHEDULE", field: "id"), Column("WORKFLOW", field: "workflow"),
             Column("WHEN", field: "sentence"), Column("NEXT") { $0["next"]?.array?.first.text ?? "" },
             Column("LAST", field: "last_scheduled_for"), Column("OVERLAP", field: "overlap"),
-            Column("CATCH-UP", field: "catch_up"), Column("PENDING") { pending($0) }, Column("NOTE", field: "note"),
+            Column("CATCH-UP", field: "catch_up"), Column("PENDING") { pending($0) },
+            Column("NOTE", field: "note"),
         ]
         Listing(columns: columns, format: output.format).write(
             try await server.client().get("/v1/schedules", []), empty: "No workflow has a schedule.")

@@ -19,7 +19,8 @@ extension MemoryState {
     }
 
     private func openRuns(of schedule: Schedule) -> [Int64] {
-        schedule.runs.filter { !self[$0].record.status.isFinal && self[$0].record.status != .attention }.sorted()
+        schedule.runs.filter { !self[$0].record.status.isFinal && self[$0].record.status != .attention }
+            .sorted()
     }
 
     mutating func advance(

@@ -66,7 +66,9 @@ public struct ScheduleAdvance: Hashable, Sendable {
     /// Why this can't be recorded whatever the store holds; `nil` if it can.
     package var fault: JournalError? {
         if schedule.pending.count > ScheduleRecord.mostPending {
-            return .invalid("\(schedule.pending.count) occurrences are pending, \(ScheduleRecord.mostPending) are the most")
+            return .invalid(
+                "\(schedule.pending.count) occurrences are pending, \(ScheduleRecord.mostPending) are the most"
+            )
         }
         return Submission(namespace: schedule.namespace, starts: starts).fault
     }

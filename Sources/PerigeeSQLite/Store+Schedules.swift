@@ -3,7 +3,8 @@ import PerigeeJournal
 
 extension Store {
     func schedules(namespace: String) throws -> [ScheduleRecord] {
-        let records = try all("\(Self.scheduleColumns) WHERE namespace = ? ORDER BY id", [namespace], decodeSchedule)
+        let records = try all(
+            "\(Self.scheduleColumns) WHERE namespace = ? ORDER BY id", [namespace], decodeSchedule)
         return try records.map(withOpenRuns)
     }
 
@@ -40,7 +41,8 @@ extension Store {
         try run(
             "INSERT OR REPLACE INTO schedules VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                record.namespace, record.id, record.workflow, record.revision, record.lastOccurrence.milliseconds,
+                record.namespace, record.id, record.workflow, record.revision,
+                record.lastOccurrence.milliseconds,
                 record.lastStarted?.milliseconds, pending.text, record.withdrawnAt?.milliseconds, record.note,
             ])
     }
@@ -84,7 +86,8 @@ extension Store {
         let pending: String = try row.next()
         let times = try JSON(parsing: pending.utf8).array?.compactMap(\.int) ?? []
         return ScheduleRecord(
-            namespace: namespace, id: id, workflow: workflow, revision: revision, lastOccurrence: lastOccurrence,
+            namespace: namespace, id: id, workflow: workflow, revision: revision,
+            lastOccurrence: lastOccurrence,
             lastStarted: lastStarted, pending: times.map(Timestamp.init(milliseconds:)),
             withdrawnAt: try row.optionalTime(), note: try row.next())
     }

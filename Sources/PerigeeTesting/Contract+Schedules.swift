@@ -3,7 +3,8 @@ import PerigeeJournal
 extension JournalContract {
     static var scheduleChecks: [Check] {
         [
-            Check(area: "schedules", promise: "a schedule is stored as it is given, and its revision rises") { scene in
+            Check(area: "schedules", promise: "a schedule is stored as it is given, and its revision rises") {
+                scene in
                 let first = schedule(last: at(5))
                 let receipt = try await scene.advance(ScheduleAdvance(schedule: first))
                 var stored = first
@@ -21,7 +22,8 @@ extension JournalContract {
                 next.revision = 2
                 try expectEqual(try await scene.journal.schedules(namespace: "main"), [next])
             },
-            Check(area: "schedules", promise: "of two that deal with the same occurrence one does it") { scene in
+            Check(area: "schedules", promise: "of two that deal with the same occurrence one does it") {
+                scene in
                 _ = try await scene.advance(ScheduleAdvance(schedule: schedule(last: at(0))))
                 var due = schedule(last: at(60))
                 due.revision = 1
@@ -34,7 +36,10 @@ extension JournalContract {
                 try expectEqual(new, nil)
                 try expectEqual(try await scene.claim().map(\.run.id), ["run_1"])
             },
-            Check(area: "schedules", promise: "its open runs are those that have not ended and need no attention") {
+            Check(
+                area: "schedules",
+                promise: "its open runs are those that have not ended and need no attention"
+            ) {
                 scene in
                 let starts = ["run_1", "run_2", "run_3"].map { newRun($0) }
                 _ = try await scene.advance(ScheduleAdvance(schedule: schedule(last: at(0)), starts: starts))
@@ -55,14 +60,16 @@ extension JournalContract {
             Check(area: "schedules", promise: "open runs are ended before the next one starts") { scene in
                 _ = try await scene.beat()
                 _ = try await scene.advance(
-                    ScheduleAdvance(schedule: schedule(last: at(0)), starts: [newRun("run_1"), newRun("run_2")]))
+                    ScheduleAdvance(
+                        schedule: schedule(last: at(0)), starts: [newRun("run_1"), newRun("run_2")]))
                 let number = try await scene.run("run_1").number
                 _ = try await scene.claim(only: number)
                 var due = schedule(last: at(60))
                 due.revision = 1
                 let receipt = try require(
                     try await scene.advance(
-                        ScheduleAdvance(schedule: due, starts: [newRun("run_3")], terminates: payload("1")), at: at(61)),
+                        ScheduleAdvance(schedule: due, starts: [newRun("run_3")], terminates: payload("1")),
+                        at: at(61)),
                     "a receipt")
                 try expectEqual(receipt.terminated.map(\.id), ["run_1", "run_2"])
                 try expectEqual(receipt.schedule.openRuns, ["run_3"])
@@ -97,7 +104,9 @@ private func schedule(last: Timestamp) -> ScheduleRecord {
 }
 
 extension Scene {
-    fileprivate func advance(_ advance: ScheduleAdvance, at: Timestamp = at(0)) async throws -> ScheduleReceipt? {
+    fileprivate func advance(_ advance: ScheduleAdvance, at: Timestamp = at(0)) async throws
+        -> ScheduleReceipt?
+    {
         try await journal.advance(advance, now: at)
     }
 }

@@ -19,7 +19,8 @@ struct SchedulePlanTests {
         last: Timestamp, pending: [Timestamp] = [], open: [String] = [], withdrawnAt: Timestamp? = nil
     ) -> ScheduleRecord {
         ScheduleRecord(
-            namespace: "default", id: "sch_1", workflow: "w", revision: 1, lastOccurrence: last, pending: pending,
+            namespace: "default", id: "sch_1", workflow: "w", revision: 1, lastOccurrence: last,
+            pending: pending,
             withdrawnAt: withdrawnAt, openRuns: open)
     }
 
@@ -45,7 +46,9 @@ struct SchedulePlanTests {
             let schedule = try schedule(["catch_up": .string(policy), "overlap": "allow_all"])
             let plan = SchedulePlan(schedule, stored, now: now)
             let last = now.milliseconds / 3_600_000 * 3_600_000
-            #expect(plan.starts == (policy == "all" ? [hour(1), hour(2), hour(3)] : expected), "\(policy) at \(now)")
+            #expect(
+                plan.starts == (policy == "all" ? [hour(1), hour(2), hour(3)] : expected),
+                "\(policy) at \(now)")
             #expect(plan.record.lastOccurrence.milliseconds == last)
         }
         let plan = SchedulePlan(try schedule(), stored, now: hour(3, 30))
@@ -84,7 +87,8 @@ struct SchedulePlanTests {
         #expect(SchedulePlan(try schedule(), moment, now: hour(1)).starts == [hour(1)])
     }
 
-    @Test("jitter delays each occurrence by a time of its own, always the same, and never beyond the next one")
+    @Test(
+        "jitter delays each occurrence by a time of its own, always the same, and never beyond the next one")
     func jitter() throws {
         let schedule = try schedule(["jitter": "30m"])
         let delays = (1...40).map { schedule.due(hour($0), of: "sch_1").milliseconds - hour($0).milliseconds }
@@ -104,7 +108,9 @@ struct SchedulePlanTests {
 
     @Test("what overlaps is passed over, waits, or takes the other's place")
     func overlap() throws {
-        func plan(_ overlap: String, pending: [Timestamp] = [], busy: Bool, now: Timestamp) throws -> SchedulePlan {
+        func plan(_ overlap: String, pending: [Timestamp] = [], busy: Bool, now: Timestamp) throws
+            -> SchedulePlan
+        {
             let schedule = try schedule(["overlap": .string(overlap), "catch_up": "all"])
             return SchedulePlan(
                 schedule, record(last: hour(0), pending: pending, open: busy ? ["run_1"] : []), now: now)
@@ -123,7 +129,8 @@ struct SchedulePlanTests {
         #expect(cancels.cancelsOthers && cancels.starts.isEmpty && cancels.record.pending == [hour(2)])
         let waits = try plan("cancel_other", pending: [hour(0)], busy: true, now: hour(0, 30))
         #expect(!waits.cancelsOthers && waits.record.pending == [hour(0)])
-        #expect(try plan("cancel_other", pending: [hour(0)], busy: false, now: hour(0, 30)).starts == [hour(0)])
+        #expect(
+            try plan("cancel_other", pending: [hour(0)], busy: false, now: hour(0, 30)).starts == [hour(0)])
         let ends = try plan("terminate_other", busy: true, now: hour(2))
         #expect(ends.terminatesOthers && ends.starts == [hour(2)])
         #expect(try plan("allow_all", busy: true, now: hour(2)).starts == [hour(1), hour(2)])

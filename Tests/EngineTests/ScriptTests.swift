@@ -46,7 +46,8 @@ struct ScriptTests {
             ),
             ("return workflow {\n on = { every = \"10ms\" }, run = function() end }", "PG1102", "shorter", 2),
             (
-                "return workflow {\n on = { every = \"1h\", overlap = \"skipp\" }, run = function() end }", "PG1102",
+                "return workflow {\n on = { every = \"1h\", overlap = \"skipp\" }, run = function() end }",
+                "PG1102",
                 "Did you mean \"skip\"?", 2
             ),
             ("return workflow {\n on = { every = 15 }, run = function() end }", "PG1013", "15 what?", 2),

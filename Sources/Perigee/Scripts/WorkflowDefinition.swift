@@ -73,7 +73,8 @@ struct WorkflowDefinition: Sendable {
         var known: Set<String> = []
         for case .schedule(let schedule) in triggers where !known.insert(schedule.identity).inserted {
             let word = schedule.declared["cron"] == nil ? "every" : "cron"
-            throw Schedule.fault("The schedule \(schedule.sentence) is declared twice.", "Remove one of them.", word)
+            throw Schedule.fault(
+                "The schedule \(schedule.sentence) is declared twice.", "Remove one of them.", word)
         }
     }
 

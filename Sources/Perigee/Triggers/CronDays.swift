@@ -48,7 +48,8 @@ struct CronDays: Hashable, Sendable {
         if parts.count > 1 {
             guard let nth = Int(parts[1]), (1...5).contains(nth), parts[1].utf8.count == 1 else {
                 throw CronFault(
-                    "\"\(item)\" asks for a week of the month that there is not.", "Write #1 to #5, or L for the last.")
+                    "\"\(item)\" asks for a week of the month that there is not.",
+                    "Write #1 to #5, or L for the last.")
             }
             nthOfWeek |= 1 << UInt64(try field.number(parts[0]) % 7 * 8 + nth)
         } else if item.last == "L", item.count > 1 {

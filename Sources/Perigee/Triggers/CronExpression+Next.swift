@@ -40,7 +40,9 @@ extension CronExpression {
     private func minuteOfDay(from first: Int64) -> Int64? {
         guard first < 1440 else { return nil }
         for hour in first / 60..<24 where hours & 1 << UInt64(hour) != 0 {
-            if let minute = minuteOfHour(from: hour == first / 60 ? first % 60 : 0) { return hour * 60 + minute }
+            if let minute = minuteOfHour(from: hour == first / 60 ? first % 60 : 0) {
+                return hour * 60 + minute
+            }
         }
         return nil
     }
@@ -66,7 +68,8 @@ extension CronExpression {
                 continue
             }
             let inHour = inDay % 3600
-            guard hours & 1 << UInt64(inDay / 3600) != 0, let minute = minuteOfHour(from: (inHour + 59) / 60) else {
+            guard hours & 1 << UInt64(inDay / 3600) != 0, let minute = minuteOfHour(from: (inHour + 59) / 60)
+            else {
                 instant += 3600 - inHour
                 continue
             }

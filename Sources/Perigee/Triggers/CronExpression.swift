@@ -21,7 +21,8 @@ struct CronExpression: Hashable, Sendable {
     /// - Throws: ``CronFault`` for a text that is none, or whose day never comes.
     init(_ source: String) throws(CronFault) {
         guard source.utf8.count <= CronExpression.longest else {
-            throw CronFault("it has \(source.utf8.count) bytes; 256 are the most.", "Declare several triggers.")
+            throw CronFault(
+                "it has \(source.utf8.count) bytes; 256 are the most.", "Declare several triggers.")
         }
         let fields = try CronExpression.fields(source)
         text = fields.joined(separator: " ")
@@ -56,12 +57,14 @@ struct CronExpression: Hashable, Sendable {
         }
         if source.contains("?") {
             throw CronFault(
-                "`?` is Quartz's.", "Write `*` instead, with five fields and 0 or 7 for Sunday, 1 for Monday.")
+                "`?` is Quartz's.", "Write `*` instead, with five fields and 0 or 7 for Sunday, 1 for Monday."
+            )
         }
         if words.count == 6 || words.count == 7 {
             throw CronFault(
                 "it has \(words.count) fields, and cron has five.",
-                "Leave out the seconds and the year: \"\(words.dropFirst().prefix(5).joined(separator: " "))\".")
+                "Leave out the seconds and the year: \"\(words.dropFirst().prefix(5).joined(separator: " "))\"."
+            )
         }
         guard words.count == 5 else {
             throw CronFault(
@@ -121,7 +124,9 @@ struct CronField: Sendable {
             step = try self.step(parts[1])
             if range.count == 1, !parts[0].contains("-") { range = range.lowerBound...bounds.upperBound }
         }
-        return stride(from: range.lowerBound, through: range.upperBound, by: step).reduce(0) { $0 | 1 << UInt64($1) }
+        return stride(from: range.lowerBound, through: range.upperBound, by: step).reduce(0) {
+            $0 | 1 << UInt64($1)
+        }
     }
 
     private func range(_ text: Substring) throws(CronFault) -> ClosedRange<Int> {
@@ -149,7 +154,8 @@ struct CronField: Sendable {
 
     private func step(_ text: Substring) throws(CronFault) -> Int {
         guard text.utf8.count <= 4, let step = digits(text), step >= 1 else {
-            throw CronFault("the step \"\(text)\" of the \(name) is no number from 1.", "Write for example \"*/15\".")
+            throw CronFault(
+                "the step \"\(text)\" of the \(name) is no number from 1.", "Write for example \"*/15\".")
         }
         guard step <= bounds.count else {
             throw CronFault(
@@ -164,7 +170,8 @@ struct CronField: Sendable {
     }
 
     func fault(_ text: Substring) -> CronFault {
-        let called = names.isEmpty ? "" : ", or \(names[0].lowercased())-\(names[names.count - 1].lowercased())"
+        let called =
+            names.isEmpty ? "" : ", or \(names[0].lowercased())-\(names[names.count - 1].lowercased())"
         return CronFault(
             "\"\(text)\" is no \(name).",
             "The \(name) is a number from \(bounds.lowerBound) to \(bounds.upperBound)\(called).")

@@ -31,7 +31,8 @@ struct Schedule: Hashable, Sendable {
         catchUp = try Schedule.choice(fields, "catch_up", or: .one)
         let text = fields["jitter"]?.string ?? "0s"
         guard let jitter = DurationText.milliseconds(in: text) else {
-            throw Schedule.fault("`jitter` = \"\(text)\" is no duration.", "Write for example jitter = \"30s\".", "jitter")
+            throw Schedule.fault(
+                "`jitter` = \"\(text)\" is no duration.", "Write for example jitter = \"30s\".", "jitter")
         }
         self.jitter = jitter
     }
@@ -44,7 +45,8 @@ struct Schedule: Hashable, Sendable {
             throw DefinitionFault(
                 code: "PG1101", message: "`tz` = \"\(name)\" is no time zone.",
                 hint: near.map { "Did you mean \"\($0)\"?" }
-                    ?? "Write the zone's name in the IANA database, such as \"Europe/Paris\" or \"UTC\".", word: name)
+                    ?? "Write the zone's name in the IANA database, such as \"Europe/Paris\" or \"UTC\".",
+                word: name)
         }
         do {
             return .cron(try CronExpression(text), zone)
@@ -58,7 +60,9 @@ struct Schedule: Hashable, Sendable {
     private static func interval(_ fields: JSON) throws(DefinitionFault) -> Int64 {
         let text = fields["every"]?.string ?? ""
         guard let interval = DurationText.milliseconds(in: text), interval >= shortestInterval else {
-            throw fault("`every` = \"\(text)\" is shorter than a second.", "Write for example every = \"15m\".", "every")
+            throw fault(
+                "`every` = \"\(text)\" is shorter than a second.", "Write for example every = \"15m\".",
+                "every")
         }
         return interval
     }

@@ -26,7 +26,8 @@ struct SchedulePlan: Equatable {
         }
         if stored.lastOccurrence.milliseconds - now.milliseconds > SchedulePlan.largestLead {
             startAfresh(now)
-            record.note = "The clock was wrong: the schedule had come to \(stored.lastOccurrence). It goes on from now."
+            record.note =
+                "The clock was wrong: the schedule had come to \(stored.lastOccurrence). It goes on from now."
         }
         let pending = takePending()
         let due = takeDue(schedule, now)
@@ -61,13 +62,17 @@ struct SchedulePlan: Equatable {
         let since = record.lastOccurrence
         record.lastOccurrence = last
         // With a second one due the first was missed; a single one may still be in time.
-        let isLate = now.milliseconds - schedule.due(last, of: record.id).milliseconds > SchedulePlan.punctuality
+        let isLate =
+            now.milliseconds - schedule.due(last, of: record.id).milliseconds > SchedulePlan.punctuality
         let passesOverLast = schedule.catchUp == .none && isLate
         if isCut || passesOverLast {
-            let words = schedule.catchUp == .all ? "more than \(limit) were missed" : "catch_up = \"\(schedule.catchUp)\""
+            let words =
+                schedule.catchUp == .all
+                ? "more than \(limit) were missed" : "catch_up = \"\(schedule.catchUp)\""
             let end = passesOverLast ? "up to" : "before"
             let first = schedule.zone.text(passesOverLast ? last : due.first ?? last)
-            record.note = "Missed: what was due after \(schedule.zone.text(since)) \(end) \(first) was passed over (\(words))."
+            record.note =
+                "Missed: what was due after \(schedule.zone.text(since)) \(end) \(first) was passed over (\(words))."
         }
         return passesOverLast ? [] : due
     }
@@ -97,7 +102,8 @@ struct SchedulePlan: Equatable {
 
     // MARK: What overlaps
 
-    private mutating func apply(_ overlap: ScheduleOverlap, to occurrences: [Timestamp], _ zone: ScheduleZone) {
+    private mutating func apply(_ overlap: ScheduleOverlap, to occurrences: [Timestamp], _ zone: ScheduleZone)
+    {
         guard let newest = occurrences.last else { return }
         let isBusy = !record.openRuns.isEmpty
         switch overlap {
@@ -119,7 +125,9 @@ struct SchedulePlan: Equatable {
         if let started = starts.last { record.lastStarted = started }
     }
 
-    private mutating func passOver(_ occurrences: ArraySlice<Timestamp>, _ overlap: ScheduleOverlap, _ zone: ScheduleZone) {
+    private mutating func passOver(
+        _ occurrences: ArraySlice<Timestamp>, _ overlap: ScheduleOverlap, _ zone: ScheduleZone
+    ) {
         guard let last = occurrences.last else { return }
         let others = record.openRuns.first.map { "\($0) had not ended" } ?? "another one starts"
         let many = occurrences.count > 1 ? " and \(occurrences.count - 1) before it" : ""

@@ -84,7 +84,8 @@ final class Scheduler: Sendable {
             let stored = Dictionary(records.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
             for old in gone { try await withdraw(stored[old.id], host, now) }
             state.withLock { state in
-                state.known = Dictionary(declared.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+                state.known = Dictionary(
+                    declared.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
             }
             for one in declared {
                 do {
@@ -128,7 +129,8 @@ final class Scheduler: Sendable {
         var last = stored?.lastStarted
         let starts = plan.starts.map { occurrence in
             defer { last = occurrence }
-            return Scheduler.start(one, occurrence, last: last).newRun(correlationID: nil, ambient: host.ambient)
+            return Scheduler.start(one, occurrence, last: last).newRun(
+                correlationID: nil, ambient: host.ambient)
         }
         let error = plan.terminatesOthers ? Terminated.bySchedule(one.id).bytes : nil
         let advance = ScheduleAdvance(schedule: plan.record, starts: starts, terminates: error)
