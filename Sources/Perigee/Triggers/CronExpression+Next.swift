@@ -3,9 +3,10 @@ import PerigeeJournal
 extension CronExpression {
     /// The first moment after another at which this is due, as Debian's cron has it where clocks are changed.
     ///
-    /// An expression with a fixed minute and hour follows the hands of the clock: a time that the clocks leave out is due
-    /// right after the gap, and one that they show twice is due the first time only. One whose minute or hour begins with
-    /// `*` follows the time that passes: what is left out is not due, and an hour that comes twice is due twice.
+    /// An expression with a fixed minute and hour follows the hands of the clock: a time that the clocks leave out
+    /// is due right after the gap, and one that they show twice is due the first time only. One whose minute or hour
+    /// begins with `*` follows the time that passes: what is left out is not due, and an hour that comes twice is due
+    /// twice.
     ///
     /// - Returns: `nil` if no day fits within 60 years.
     func next(after time: Timestamp, in zone: ScheduleZone) -> Timestamp? {

@@ -1,7 +1,7 @@
 /// When something is due, in the five fields of cron: `30 2 * * mon-fri`.
 ///
-/// It is read as Debian's cron reads it (names, ranges, steps, lists, `@daily` and its like), with `L`, `LW` and `15W` as
-/// days of the month, and `fri#2` and `5L` as days of the week, as they are usual elsewhere.
+/// It is read as Debian's cron reads it (names, ranges, steps, lists, `@daily` and its like), with `L`, `LW` and
+/// `15W` as days of the month, and `fri#2` and `5L` as days of the week, as they are usual elsewhere.
 struct CronExpression: Hashable, Sendable {
     /// The longest text that is read, in bytes.
     private static let longest = 256

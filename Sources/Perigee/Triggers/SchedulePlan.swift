@@ -4,7 +4,7 @@ import PerigeeJournal
 struct SchedulePlan: Equatable {
     /// An occurrence that is dealt with later than this, in milliseconds, was missed.
     static let punctuality: Int64 = 60_000
-    /// A schedule that has come further than this into the future, in milliseconds, has followed a clock that was wrong.
+    /// A schedule that has come further than this into the future, in milliseconds, followed a clock that was wrong.
     static let largestLead: Int64 = 2 * 86_400_000
 
     /// The occurrences that start a run now.

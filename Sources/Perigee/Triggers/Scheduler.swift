@@ -7,7 +7,8 @@ import Synchronization
 /// It keeps nothing that the store does not have: each look reads how far every schedule has come, works out what is to
 /// be done now (``SchedulePlan``), and does it in one transaction that only the first of several hosts succeeds with.
 final class Scheduler: Sendable {
-    /// How soon it looks again after the store failed, or while an occurrence waits for a run that another host may end.
+    /// How soon it looks again after the store failed, or while an occurrence waits for a run that another host may
+    /// end, in milliseconds.
     private static let retryMilliseconds: Int64 = 1000
 
     private struct State {
@@ -40,32 +41,28 @@ final class Scheduler: Sendable {
 
     /// Works until the task is cancelled.
     func run(on host: WorkflowHost) async {
-        let activity = host.activity()
-        await withTaskGroup { group in
-            group.addTask { await self.watch(activity) }
-            while !Task.isCancelled {
-                let signal = Readiness()
-                state.withLock { $0.signal = signal }
-                let wakeAt = await look(host)
-                await wait(for: signal, until: wakeAt, host.ambient)
+        while !Task.isCancelled {
+            let signal = Readiness()
+            // Listened to before the look, so that no end of a run falls between the two.
+            let activity = state.withLock { state in
+                state.signal = signal
+                return state.blocked.isEmpty ? nil : host.activity()
             }
-            group.cancelAll()
+            let wakeAt = await look(host)
+            await withTaskGroup { group in
+                group.addTask { await signal.wait() }
+                if let wakeAt { group.addTask { try? await host.ambient.sleep(until: wakeAt) } }
+                if let activity { group.addTask { await self.waitForEnd(activity) } }
+                await group.next()
+                group.cancelAll()
+            }
         }
     }
 
-    /// The end of a run may be what a pending occurrence waits for.
-    private func watch(_ activity: AsyncStream<HostActivity>) async {
+    /// Returns when a run ended that a pending occurrence may wait for.
+    private func waitForEnd(_ activity: AsyncStream<HostActivity>) async {
         for await case .runEnded(_, let workflow, _, _, _) in activity
-        where state.withLock({ $0.blocked.contains(workflow) }) { poke() }
-    }
-
-    private func wait(for signal: Readiness, until moment: Timestamp?, _ ambient: any Ambient) async {
-        await withTaskGroup { group in
-            group.addTask { await signal.wait() }
-            if let moment { group.addTask { try? await ambient.sleep(until: moment) } }
-            await group.next()
-            group.cancelAll()
-        }
+        where state.withLock({ $0.blocked.contains(workflow) }) { return }
     }
 
     // MARK: One look
@@ -107,7 +104,7 @@ final class Scheduler: Sendable {
         return wakes.min()
     }
 
-    /// A run may have ended after the look and before anybody listened for it: then one more look tells.
+    /// A run may have ended before anybody listened for it: then one more look tells.
     private func note(_ blocked: Set<String>) {
         let isNew = state.withLock { state in
             defer { state.blocked = blocked }
