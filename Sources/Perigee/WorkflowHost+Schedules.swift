@@ -70,7 +70,7 @@ extension WorkflowHost {
 
     /// A run was ended in the store: what works on it here gives it up, and everybody is told.
     func tellTerminated(_ run: RunRecord) async {
-        await shard(of: run.number)?.cancelRun(run.number, error: run.error ?? [])
+        await shard(of: run.number)?.giveUp(run.number)
         let since = run.startedAt ?? run.createdAt
         activityHub.send(
             .runEnded(

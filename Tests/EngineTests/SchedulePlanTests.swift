@@ -127,10 +127,12 @@ struct SchedulePlanTests {
         #expect(next.starts == [hour(-1)] && next.record.pending == [hour(0), hour(1)])
         let cancels = try plan("cancel_other", busy: true, now: hour(2))
         #expect(cancels.cancelsOthers && cancels.starts.isEmpty && cancels.record.pending == [hour(2)])
-        let waits = try plan("cancel_other", pending: [hour(0)], busy: true, now: hour(0, 30))
+        let waits = try plan("cancel_other", pending: [hour(0)], busy: true, now: hour(0, 1))
         #expect(!waits.cancelsOthers && waits.record.pending == [hour(0)])
         #expect(
             try plan("cancel_other", pending: [hour(0)], busy: false, now: hour(0, 30)).starts == [hour(0)])
+        let late = try plan("cancel_other", pending: [hour(-1)], busy: true, now: hour(0, 30))
+        #expect(late.cancelsOthers && late.starts.isEmpty)
         let ends = try plan("terminate_other", busy: true, now: hour(2))
         #expect(ends.terminatesOthers && ends.starts == [hour(2)])
         #expect(try plan("allow_all", busy: true, now: hour(2)).starts == [hour(1), hour(2)])

@@ -11,7 +11,7 @@ struct SchedulePlan: Equatable {
     private(set) var starts: [Timestamp] = []
     /// What is to be stored; equal to what was given where nothing is to be done.
     private(set) var record: ScheduleRecord
-    /// The schedule's open runs are to be cancelled.
+    /// The schedule's open runs are to be cancelled, those that were not asked before.
     private(set) var cancelsOthers = false
     /// The schedule's open runs are to be ended at once.
     private(set) var terminatesOthers = false
@@ -32,8 +32,12 @@ struct SchedulePlan: Equatable {
         let pending = takePending()
         let due = takeDue(schedule, now)
         apply(schedule.overlap, to: pending + due, schedule.zone)
-        // Once for each occurrence: what is pending has cancelled them before.
-        cancelsOthers = schedule.overlap == .cancel_other && !due.isEmpty && !stored.openRuns.isEmpty
+        // The one who stores what is pending asks the others to end. Should it die before, somebody else does, later:
+        // to be asked twice would end a run at once.
+        let isOverdue =
+            pending.last.map { now.milliseconds - $0.milliseconds > SchedulePlan.punctuality } ?? false
+        let isBusy = schedule.overlap == .cancel_other && !stored.openRuns.isEmpty
+        cancelsOthers = isBusy && (!due.isEmpty || isOverdue)
         wakeAt = schedule.next(after: record.lastOccurrence).map { schedule.due($0, of: stored.id) }
     }
 

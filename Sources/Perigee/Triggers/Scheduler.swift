@@ -121,8 +121,18 @@ final class Scheduler: Sendable {
         let first = ScheduleRecord(
             namespace: host.namespace, id: one.id, workflow: workflow, lastOccurrence: now)
         let plan = SchedulePlan(one.schedule, stored ?? first, now: now)
-        guard stored.map(plan.changes) ?? true else { return plan }
+        if stored.map(plan.changes) ?? true {
+            guard try await store(plan, of: one, stored, host, now) else { return nil }
+        }
         if plan.cancelsOthers { try await cancel(stored?.openRuns ?? [], host) }
+        return plan
+    }
+
+    /// - Returns: whether it was done; `false` if another host did something first.
+    private func store(
+        _ plan: SchedulePlan, of one: TriggerIndex.ScheduledTarget, _ stored: ScheduleRecord?,
+        _ host: WorkflowHost, _ now: Timestamp
+    ) async throws -> Bool {
         var last = stored?.lastStarted
         let starts = plan.starts.map { occurrence in
             defer { last = occurrence }
@@ -131,13 +141,13 @@ final class Scheduler: Sendable {
         }
         let error = plan.terminatesOthers ? Terminated.bySchedule(one.id).bytes : nil
         let advance = ScheduleAdvance(schedule: plan.record, starts: starts, terminates: error)
-        guard let receipt = try await host.journal.advance(advance, now: now) else { return nil }
+        guard let receipt = try await host.journal.advance(advance, now: now) else { return false }
         if !starts.isEmpty { host.dispatcher.poke() }
         for run in receipt.terminated { await host.tellTerminated(run) }
         if let note = plan.record.note, note != stored?.note {
-            host.logger.notice("\(workflow), \(one.schedule.sentence): \(note)")
+            host.logger.notice("\(one.target.version.workflow), \(one.schedule.sentence): \(note)")
         }
-        return plan
+        return true
     }
 
     private static func start(
@@ -159,7 +169,7 @@ final class Scheduler: Sendable {
     }
 
     private func cancel(_ runs: [String], _ host: WorkflowHost) async throws {
-        for run in runs {
+        for run in runs where try await host.journal.run(id: run)?.cancelRequest == nil {
             do {
                 _ = try await host.cancel(
                     run: run, by: "its schedule", reason: "the next one is due (overlap = \"cancel_other\")")
