@@ -77,6 +77,7 @@ import Testing
                 runs += page.runs
                 query.cursor = page.nextCursor
             } while query.cursor != nil
+            facts.append(try await journal.schedules(namespace: namespace))
             facts.append(try await journal.approvals(namespace: namespace, status: nil, limit: 500))
             // A run that does not exist claims nothing, and tells what is due.
             let claim = try await journal.claim(
