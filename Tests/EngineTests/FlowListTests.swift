@@ -95,7 +95,10 @@ struct FlowListTests {
                 "flow.list.map({ a = 1 }, print)", "PG1011",
                 "flow.list.map: the list is a table with named fields"
             ),
-            ("flow.list.map({ 1 })", "PG1011", "flow.list.map: `f` is nothing (nil); it should be a function"),
+            (
+                "flow.list.map({ 1 })", "PG1011",
+                "flow.list.map: `f` is nothing (nil); it should be a function"
+            ),
             ("flow.list.map({ 1 }, function() end)", "PG1078", "item 1 became nothing"),
             ("flow.list.sum({ 1, '2' })", "PG1078", "item 2 is text, and not a number. tonumber"),
             ("flow.list.sum({ { a = 1 }, {} }, 'a')", "PG1078", "flow.list.sum: item 2 has no `a`"),

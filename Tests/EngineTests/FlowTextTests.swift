@@ -178,6 +178,15 @@ struct FlowTextTests {
         ])
     }
 
+    @Test("takes as many groups as a pattern can hold")
+    func groups() async throws {
+        let pattern = "('('):rep(490) .. 'a' .. (')'):rep(490)"
+        try await Evaluation.expect([
+            ("#flow.text.match('a', \(pattern))", 490),
+            ("#flow.text.match_all(('a'):rep(300), \(pattern))", 300),
+        ])
+    }
+
     @Test("gives every match where the host finds them in several parts")
     func parts() async throws {
         // Each search goes over the rest of the text, so that no part holds them all.

@@ -11,15 +11,18 @@ struct RegexCall {
     let text: [UInt8]
     /// The byte to look from.
     let from: Int
-    /// Where the match before ended; an empty match there is none. -1 for the first.
+    /// Where the match before ended, -1 for the first: an empty match there is none.
     let lastEnd: Int
     /// How many matches are wanted.
     let count: Int
 
     private static let maxPattern = 1000
     private static let maxText = 500_000
-    /// The steps of a pattern's program times the bytes of a text: what one search can cost at most.
-    private static let maxWork = 1 << 27
+    /// The steps of a pattern's program times the bytes of a text: what one search can cost at most, about half a
+    /// second.
+    private static let maxWork = 1 << 28
+    /// How many places one reply has.
+    private static let maxSpans = 100_000
 
     init?(_ arguments: [JSON]) {
         guard arguments.count == 6, let name = arguments[0].string, let pattern = arguments[1].string,
@@ -81,7 +84,9 @@ struct RegexCall {
             }
             at = isEmpty ? afterCharacter(match[1]) : match[1]
             guard at <= text.count else { return (spans, nil) }
-            if left == 0 || ContinuousClock.now > deadline { return (spans, at) }
+            if left == 0 || spans.count > RegexCall.maxSpans || ContinuousClock.now > deadline {
+                return (spans, at)
+            }
         }
         return (spans, nil)
     }
