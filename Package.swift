@@ -97,6 +97,12 @@ let package = Package(
             ],
             swiftSettings: house),
         .testTarget(
+            name: "SimulationTests",
+            dependencies: [
+                "Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", "PerigeeTesting", logging,
+            ],
+            swiftSettings: house),
+        .testTarget(
             name: "ServerTests",
             dependencies: [
                 "PerigeeServer", "Perigee", "PerigeeJournal", hummingbird, hummingbirdTesting, mustache,
