@@ -79,9 +79,13 @@ let package = Package(
                 arguments, httpClient, logging, lifecycle, unixSignals, nio, nioPosix, nioHTTP,
             ], swiftSettings: house),
         .target(name: "CStockLua", dependencies: ["CLua"], path: "Tests/StockLua"),
+        .target(
+            name: "FaultyDisk", dependencies: [.product(name: "GRDBSQLite", package: "GRDB.swift")],
+            path: "Tests/FaultyDisk", exclude: ["README.md"]),
         .testTarget(name: "LuaTests", dependencies: ["PerigeeLua", "CStockLua"], swiftSettings: house),
         .testTarget(
-            name: "JournalTests", dependencies: ["PerigeeJournal", "PerigeeSQLite", "PerigeeTesting", grdb],
+            name: "JournalTests",
+            dependencies: ["PerigeeJournal", "PerigeeSQLite", "PerigeeTesting", "FaultyDisk", grdb],
             swiftSettings: house),
         .testTarget(
             name: "HTTPTests",
@@ -90,7 +94,8 @@ let package = Package(
         .testTarget(
             name: "EngineTests",
             dependencies: [
-                "Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", "PerigeeTesting", logging,
+                "Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", "PerigeeTesting", "FaultyDisk",
+                logging,
             ],
             swiftSettings: house),
         .testTarget(

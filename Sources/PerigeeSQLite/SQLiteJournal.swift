@@ -25,12 +25,11 @@ public final class SQLiteJournal: Journal {
     public convenience init(
         path: String, onTransaction: (@Sendable (Int, TransactionPhase) -> Void)? = nil
     ) throws(JournalError) {
-        try self.init(path: path, maxPages: nil, onTransaction: onTransaction)
+        try self.init(path: path, limits: StoreFile.Limits(), onTransaction: onTransaction)
     }
 
-    /// - Parameter maxPages: refuse to let the file grow beyond this many pages, as if the disk were full.
     init(
-        path: String, maxPages: Int?, onTransaction: (@Sendable (Int, TransactionPhase) -> Void)? = nil
+        path: String, limits: StoreFile.Limits, onTransaction: (@Sendable (Int, TransactionPhase) -> Void)? = nil
     ) throws(JournalError) {
         do {
             try FileManager.default.createDirectory(
@@ -39,7 +38,7 @@ public final class SQLiteJournal: Journal {
             throw JournalError(error, path: path)
         }
         let lock = try ProcessLock(for: path)
-        pool = try StoreFile.open(path, maxPages: maxPages)
+        pool = try StoreFile.open(path, limits)
         self.path = path
         self.lock = Mutex(consume lock)
         writer = GroupWriter(pool: pool, path: path, onTransaction: onTransaction)

@@ -7,12 +7,23 @@ enum StoreFile {
     /// A check of the whole file reads all of it, which takes seconds for a large one.
     private static let largestChecked = 256 << 20
 
-    static func open(_ path: String, maxPages: Int?) throws(JournalError) -> DatabasePool {
+    struct Limits {
+        /// The file is not let grow beyond this many pages, as if the disk were full.
+        var maxPages: Int?
+        /// The log has this many pages at least when they are copied into the file.
+        var checkpointPages = 4000
+    }
+
+    static func open(_ path: String, _ limits: Limits) throws(JournalError) -> DatabasePool {
         do {
-            let size = try fileSize(path)
-            if size > 0 { try refuseForeign(path) }
-            if size > 0, size < largestChecked, try fileSize(path + "-wal") > 0 { try refuseDamaged(path) }
-            let pool = try DatabasePool(path: path, configuration: configuration(maxPages: maxPages))
+            if FileManager.default.fileExists(atPath: path) {
+                try refuseForeign(path)
+                let isDisorderly = try fileSize(path + "-wal") > 0
+                if isDisorderly, try fileSize(path) < largestChecked { try refuseDamaged(path) }
+            } else {
+                try StoreCreation.create(path, configuration(limits))
+            }
+            let pool = try DatabasePool(path: path, configuration: configuration(limits))
             try refuseNewer(pool, path)
             try Schema.migrator.migrate(pool)
             try pool.writeWithoutTransaction(harden)
@@ -41,7 +52,7 @@ enum StoreFile {
         return configuration
     }
 
-    private static func configuration(maxPages: Int?) -> Configuration {
+    private static func configuration(_ limits: Limits) -> Configuration {
         var configuration = Configuration()
         configuration.label = "perigee"
         configuration.foreignKeysEnabled = false
@@ -55,8 +66,10 @@ enum StoreFile {
                 try db.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
             }
             try db.execute(sql: "PRAGMA cache_size = -65536")
-            try db.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
-            if let maxPages { try db.execute(sql: "PRAGMA max_page_count = \(maxPages)") }
+            try db.execute(sql: "PRAGMA wal_autocheckpoint = \(limits.checkpointPages)")
+            if let maxPages = limits.maxPages {
+                try db.execute(sql: "PRAGMA max_page_count = \(maxPages)")
+            }
         }
         return configuration
     }
