@@ -10,6 +10,7 @@ let house: [SwiftSetting] = [
 ]
 
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let mustache: Target.Dependency = .product(name: "Mustache", package: "swift-mustache")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
@@ -55,7 +56,10 @@ let package = Package(
         .target(name: "CLuaShim", dependencies: ["CLua"], exclude: ["README.md"]),
         .target(name: "PerigeeLua", dependencies: ["CLuaShim"], swiftSettings: house),
         .target(name: "PerigeeJournal", swiftSettings: house),
-        .target(name: "PerigeeSQLite", dependencies: ["PerigeeJournal", grdb], swiftSettings: house),
+        .target(name: "CSQLiteShim", dependencies: [sqlite]),
+        .target(
+            name: "PerigeeSQLite", dependencies: ["PerigeeJournal", "CSQLiteShim", grdb, sqlite],
+            swiftSettings: house),
         .target(
             name: "Perigee", dependencies: ["PerigeeLua", "PerigeeJournal", lifecycle, crypto, logging],
             resources: [.embedInCode("stdlib"), .embedInCode("errors")], swiftSettings: house),
@@ -80,8 +84,7 @@ let package = Package(
             ], swiftSettings: house),
         .target(name: "CStockLua", dependencies: ["CLua"], path: "Tests/StockLua"),
         .target(
-            name: "FaultyDisk", dependencies: [.product(name: "GRDBSQLite", package: "GRDB.swift")],
-            path: "Tests/FaultyDisk", exclude: ["README.md"]),
+            name: "FaultyDisk", dependencies: [sqlite], path: "Tests/FaultyDisk", exclude: ["README.md"]),
         .testTarget(name: "LuaTests", dependencies: ["PerigeeLua", "CStockLua"], swiftSettings: house),
         .testTarget(
             name: "JournalTests",
@@ -128,7 +131,7 @@ if Context.environment["PERIGEE_BENCH"] != nil {
             name: "Benchmarks",
             dependencies: [
                 "Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", "CStockLua", logging,
-                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+                sqlite,
             ],
             path: "Tests/Benchmarks", exclude: ["README.md"], swiftSettings: house))
 }

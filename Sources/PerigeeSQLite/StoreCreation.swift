@@ -30,7 +30,10 @@ enum StoreCreation {
         let queue = try DatabaseQueue(path: unfinished, configuration: configuration)
         try Schema.migrator.migrate(queue)
         // All goes into the file and is synced; a failure that closing might pass over is told here.
-        _ = try queue.writeWithoutTransaction { try $0.checkpoint(.truncate) }
+        try queue.writeWithoutTransaction { db in
+            try db.checkpoint(.truncate)
+            try WriteAheadLog.copyOnClose(true, db)
+        }
         try queue.close()
         guard rename(unfinished, path) == 0 else { throw JournalError.systemCall(path: path, errno) }
         try syncDirectories(of: path)

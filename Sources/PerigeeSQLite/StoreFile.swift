@@ -25,8 +25,9 @@ enum StoreFile {
             }
             let pool = try DatabasePool(path: path, configuration: configuration(limits))
             try refuseNewer(pool, path)
-            try Schema.migrator.migrate(pool)
             try pool.writeWithoutTransaction(harden)
+            try Schema.migrator.migrate(pool)
+            try pool.writeWithoutTransaction(begin)
             return pool
         } catch {
             throw JournalError(error, path: path)
@@ -66,7 +67,8 @@ enum StoreFile {
                 try db.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
             }
             try db.execute(sql: "PRAGMA cache_size = -65536")
-            try db.execute(sql: "PRAGMA wal_autocheckpoint = \(limits.checkpointPages)")
+            try db.execute(sql: "PRAGMA wal_autocheckpoint = 0")
+            try WriteAheadLog.copyOnClose(false, db)
             if let maxPages = limits.maxPages {
                 try db.execute(sql: "PRAGMA max_page_count = \(maxPages)")
             }
@@ -83,8 +85,14 @@ enum StoreFile {
                 path: db.description,
                 detail: "SQLite did not accept synchronous = FULL, so that commits would not be durable")
         }
+    }
+
+    private static func begin(_ db: Database) throws {
         // The lock on the file proves that every host that the file knows of is gone.
         try db.execute(sql: "DELETE FROM hosts")
+        // The log that was found may have been read from the system's cache and not be on the disk. It begins
+        // anew, so that what is answered from now on does not stand behind a gap.
+        try db.checkpoint(.truncate)
     }
 
     private static func fileSize(_ path: String) throws -> Int {

@@ -46,7 +46,7 @@ struct faulty_disk {
     int holders;
     faulty_disk_fault fault;
     int64_t from, to;
-    int64_t reads, changes, failures;
+    int64_t reads, changes, syncs, failures;
 };
 
 uint64_t model_random(faulty_disk *disk, uint64_t below);

@@ -30,12 +30,20 @@ static int enter(handle *file) {
 
 static void leave(handle *file) { pthread_mutex_unlock(&file->disk->mutex); }
 
+/// How many operations there were of those that the planned fault can meet.
+static int64_t *counter(faulty_disk *disk) {
+    if (disk->fault == FAULTY_DISK_READ_ERROR) return &disk->reads;
+    return disk->fault == FAULTY_DISK_SYNC_ERROR ? &disk->syncs : &disk->changes;
+}
+
 /// Counts an operation and says what is to become of it.
 static verdict judge(faulty_disk *disk, int is_read, int is_sync) {
-    int64_t number = is_read ? ++disk->reads : ++disk->changes;
-    int is_planned = disk->fault && number >= disk->from && number < disk->to;
-    if (!is_planned || is_read != (disk->fault == FAULTY_DISK_READ_ERROR)) return PASS;
-    if (disk->fault == FAULTY_DISK_SYNC_ERROR && !is_sync) return PASS;
+    int64_t before = *counter(disk);
+    if (is_read) disk->reads++;
+    if (!is_read) disk->changes++;
+    if (is_sync) disk->syncs++;
+    int64_t number = *counter(disk);
+    if (!disk->fault || number == before || number < disk->from || number >= disk->to) return PASS;
     if (disk->fault == FAULTY_DISK_FULL && is_sync) return PASS;
     disk->failures++;
     if (disk->fault == FAULTY_DISK_POWER) {
@@ -309,7 +317,7 @@ void faulty_disk_plan(faulty_disk *disk, faulty_disk_fault fault, int64_t first,
     pthread_mutex_lock(&disk->mutex);
     disk->fault = fault;
     disk->failures = 0;
-    disk->from = first + (fault == FAULTY_DISK_READ_ERROR ? disk->reads : disk->changes);
+    disk->from = first + *counter(disk);
     disk->to = disk->from + count;
     pthread_mutex_unlock(&disk->mutex);
 }
@@ -322,7 +330,7 @@ void faulty_disk_mend(faulty_disk *disk) {
 
 int faulty_disk_is_over(faulty_disk *disk) {
     pthread_mutex_lock(&disk->mutex);
-    int is_over = (disk->fault == FAULTY_DISK_READ_ERROR ? disk->reads : disk->changes) + 1 >= disk->to;
+    int is_over = *counter(disk) + 1 >= disk->to;
     pthread_mutex_unlock(&disk->mutex);
     return is_over;
 }
@@ -339,6 +347,13 @@ void faulty_disk_pull(faulty_disk *disk, int keeps_cache) {
     if (!disk->is_off) disk->keeps_cache = keeps_cache;
     disk->is_off = 1;
     pthread_mutex_unlock(&disk->mutex);
+}
+
+int faulty_disk_is_off(faulty_disk *disk) {
+    pthread_mutex_lock(&disk->mutex);
+    int is_off = disk->is_off;
+    pthread_mutex_unlock(&disk->mutex);
+    return is_off;
 }
 
 int faulty_disk_restart(faulty_disk *disk) {

@@ -26,6 +26,9 @@ final class FailingDisk: @unchecked Sendable {
         faulty_disk_plan(disk, fault, Int64(first), Int64(count))
     }
 
+    /// Whether there is no access until the restart.
+    var isOff: Bool { faulty_disk_is_off(disk) == 1 }
+
     func mend() { faulty_disk_mend(disk) }
 
     /// The process ends now, or the power fails.

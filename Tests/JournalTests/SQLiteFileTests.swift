@@ -44,7 +44,7 @@ import Testing
             let journal = try SQLiteJournal(path: directory + "/a.db")
             #expect(try setting("synchronous", of: journal) == 2)
             #expect(try setting("page_size", of: journal) == 16384)
-            #expect(try setting("wal_autocheckpoint", of: journal) == 4000)
+            #expect(try setting("wal_autocheckpoint", of: journal) == 0)
             try await start("run_1", in: journal)
             #expect(try setting("synchronous", of: journal) == 2)
             try journal.close()

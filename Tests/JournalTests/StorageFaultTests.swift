@@ -84,6 +84,45 @@ import Testing
         print("\(fault): \(operation) operations")
     }
 
+    @Test func `a sync that fails takes nothing with it that was answered`() async throws {
+        var operation = 1
+        var isReached = true
+        while isReached {
+            for seed in UInt64(1)...3 {
+                try await withScratch { directory in
+                    let trial = try StorageTrial(directory: directory, seed: seed)
+                    trial.disk.plan(FAULTY_DISK_SYNC_ERROR, first: operation)
+                    isReached = try await lifeWithReader(trial)
+                }
+            }
+            operation += 1
+        }
+        #expect(operation > 30)
+    }
+
+    /// The log is copied into the file in parts, since a reader still needs the rest of it.
+    ///
+    /// - Returns: whether the planned operation was reached.
+    private func lifeWithReader(_ trial: StorageTrial) async throws -> Bool {
+        var isOpen = try trial.open()
+        if !isOpen { isOpen = try trial.open() }
+        try #require(isOpen)
+        var isReached = false
+        for step in 0..<24 {
+            if step == 5 || step == 12 { try trial.toggleReader() }
+            let isDone = try await trial.step()
+            if trial.disk.isPlanOver {
+                isReached = true
+                trial.disk.mend()
+            }
+            if isDone { continue }
+            if try await !trial.recovers() { try await trial.crash(keepingCache: true) }
+        }
+        try await trial.crash(keepingCache: false)
+        try trial.close()
+        return isReached
+    }
+
     /// - Returns: whether the planned operation was reached.
     private func shortLife(_ trial: StorageTrial, _ fault: faulty_disk_fault) async throws -> Bool {
         let isOpen = try trial.open()

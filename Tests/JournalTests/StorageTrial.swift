@@ -126,19 +126,20 @@ final class StorageTrial {
     ///
     /// - Parameter again: plans a fault for the opening, too.
     func crash(keepingCache: Bool, again: (FailingDisk) -> Void = { _ in }) async throws {
-        disk.pull(keepingCache: keepingCache)
         restarts += 1
+        try turnOffAndOn(keepingCache: keepingCache)
+        again(disk)
+        while try !open() || disk.isOff { try turnOffAndOn(keepingCache: keepingCache) }
+        disk.mend()
+        try await settle()
+    }
+
+    private func turnOffAndOn(keepingCache: Bool) throws {
+        disk.pull(keepingCache: keepingCache)
         reader = nil
         try? journal?.close()
         journal = nil
         try disk.restart()
-        again(disk)
-        while try !open() {
-            disk.pull(keepingCache: keepingCache)
-            try disk.restart()
-        }
-        disk.mend()
-        try await settle()
     }
 
     /// Finds out which of the calls in doubt has come to light, if any.
@@ -176,7 +177,7 @@ final class StorageTrial {
 
 extension JournalError {
     /// The file has to be opened again before it can be written.
-    var needsRestart: Bool { false }
+    var needsRestart: Bool { if case .syncFailed = self { true } else { false } }
 
     var isStorageFailure: Bool {
         switch self {
