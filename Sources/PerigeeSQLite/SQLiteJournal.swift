@@ -33,8 +33,7 @@ public final class SQLiteJournal: Journal {
         path: String, limits: StoreFile.Limits, onTransaction: (@Sendable (Int, TransactionPhase) -> Void)? = nil
     ) throws(JournalError) {
         do {
-            try FileManager.default.createDirectory(
-                at: URL(fileURLWithPath: path).deletingLastPathComponent(), withIntermediateDirectories: true)
+            try StoreCreation.makeDirectory(for: path)
         } catch {
             throw JournalError(error, path: path)
         }

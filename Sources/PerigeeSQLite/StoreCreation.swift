@@ -16,7 +16,7 @@ import PerigeeJournal
 enum StoreCreation {
     static func create(_ path: String, _ configuration: Configuration) throws {
         let log = path + "-wal"
-        guard !FileManager.default.fileExists(atPath: log) else {
+        guard try StoreFile.fileSize(log) == 0 else {
             throw JournalError.damaged(
                 path: path, detail: "it is missing, while its log \(log) is there and holds a part of it")
         }
@@ -36,21 +36,31 @@ enum StoreCreation {
         }
         try queue.close()
         guard rename(unfinished, path) == 0 else { throw JournalError.systemCall(path: path, errno) }
-        try syncDirectories(of: path)
+        try syncDirectory(of: path)
     }
 
-    /// Makes the file's name durable, and those of the directories above it, which may be new.
-    private static func syncDirectories(of path: String) throws {
-        var directory = URL(fileURLWithPath: path).deletingLastPathComponent()
-        while true {
-            let descriptor = open(directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-            // What can't be read was there before.
-            guard descriptor >= 0 else { return }
-            defer { close(descriptor) }
-            // Some file systems can't sync a directory, and say so with EINVAL.
-            guard fsync(descriptor) == 0 || errno == EINVAL else { throw JournalError.systemCall(path: directory.path, errno) }
-            guard directory.path != "/" else { return }
-            directory.deleteLastPathComponent()
+    /// Makes the directories above the file that are missing, durably.
+    static func makeDirectory(for path: String) throws {
+        let directory = URL(fileURLWithPath: path).deletingLastPathComponent()
+        var missing: [URL] = []
+        var ancestor = directory
+        while !FileManager.default.fileExists(atPath: ancestor.path), ancestor.path != "/" {
+            missing.append(ancestor)
+            ancestor.deleteLastPathComponent()
+        }
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        for made in missing { try syncDirectory(of: made.path) }
+    }
+
+    /// Makes a name durable.
+    private static func syncDirectory(of path: String) throws {
+        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw JournalError.systemCall(path: directory, errno) }
+        defer { close(descriptor) }
+        // Some file systems can't sync a directory, and say so with EINVAL.
+        guard fsync(descriptor) == 0 || errno == EINVAL else {
+            throw JournalError.systemCall(path: directory, errno)
         }
     }
 }

@@ -81,7 +81,12 @@ static int file_write(sqlite3_file *base, const void *bytes, int count, sqlite3_
     int result = SQLITE_IOERR_WRITE;
     if (enter(file)) {
         verdict fate = judge(file->disk, 0, 0);
-        int part = fate == FAIL || fate == FULL ? (int)model_random(file->disk, (uint64_t)count + 1) : count;
+        int part = count;
+        if (fate == FAIL || fate == FULL) {
+            // Whole sectors alone are done in part.
+            part = (int)(model_random(file->disk, (uint64_t)(count / SECTOR + 1)) * SECTOR - offset % SECTOR);
+            if (part < 0) part = 0;
+        }
         int written = model_write(file->file, real, bytes, part, offset);
         if (fate == FULL) result = SQLITE_FULL;
         if (fate == PASS) result = written;
