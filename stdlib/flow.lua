@@ -47,6 +47,12 @@ function flow.stop(text)
   return host.await_step("flow.stop", "Stop", { text = text ~= nil and tostring(text) or nil })
 end
 
+--- Whether this run comes to this line for the first time in a version that has it. The name is kept with the run.
+function flow.changed(name)
+  options.label("flow.changed", name)
+  return host.changed(name)
+end
+
 flow.json = {
   null = host.null,
   array = host.array,

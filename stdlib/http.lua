@@ -10,7 +10,7 @@ local methods = { get = "GET", head = "HEAD", post = "POST", put = "PUT", patch 
 local known = {
   url = "string", query = "table", headers = "table", auth = { "userdata", "table", "string" }, json = true,
   form = "table", text = "string", timeout = { "string", "number" }, retry = "table", idempotency = "string",
-  max_bytes = "integer",
+  max_bytes = "integer", was = "string",
 }
 local connector = {
   base = "string", headers = "table", auth = { "userdata", "table", "string" }, timeout = { "string", "number" },
@@ -85,7 +85,7 @@ local function send(name, label, given, url, defaults)
     timeout_milliseconds = timeout and options.duration(verb, "timeout", timeout) or nil,
     retry = retry(verb, given.retry or defaults.retry), idempotency = given.idempotency,
     throttle = defaults.throttle, max_bytes = given.max_bytes or defaults.max_bytes,
-  })
+  }, given.was)
 end
 
 for name in pairs(methods) do

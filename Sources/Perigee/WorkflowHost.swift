@@ -113,8 +113,13 @@ public final class WorkflowHost: Service, Sendable {
                 await self.repeatEvery(self.options.scanMilliseconds) { try await self.reload() }
             }
             phase.withLock { $0.becomeReady() }
-            await dispatcher.run { claimed in
-                await shards[Int(claimed.run.number % Int64(shards.count))].take(claimed)
+            await dispatcher.run { work in
+                switch work {
+                case .take(let claimed):
+                    await shards[Int(claimed.run.number % Int64(shards.count))].take(claimed)
+                case .tell(let claimed):
+                    await shards[Int(claimed.run.number % Int64(shards.count))].tell(claimed)
+                }
             }
             group.cancelAll()
         }
@@ -149,9 +154,6 @@ public final class WorkflowHost: Service, Sendable {
         let heartbeat = try await journal.heartbeat(
             host: options.hostID, now: now, leaseUntil: now.adding(milliseconds: options.leaseMilliseconds))
         if heartbeat.freed > 0 { dispatcher.poke() }
-        for number in heartbeat.cancelRequested {
-            await cancelHere(number, error: Cancelled.error(by: "another host", reason: nil).bytes)
-        }
         return heartbeat.freed
     }
 
@@ -171,11 +173,6 @@ public final class WorkflowHost: Service, Sendable {
         phase.withLock { phase in
             phase.shards.isEmpty ? nil : phase.shards[Int(number % Int64(phase.shards.count))]
         }
-    }
-
-    func cancelHere(_ number: Int64, error: Payload) async {
-        phase.withLock { $0.services }?.requestCancel(number, error: error)
-        await shard(of: number)?.cancelRun(number, error: error)
     }
 
     // MARK: Its state
@@ -270,5 +267,15 @@ enum Cancelled {
             code: "PG2060", kind: "cancelled",
             message: "Cancelled by \(by)" + (reason.map { ": \($0)" } ?? "."),
             hint: "Start the workflow again if it is needed after all.", fields: ["by": .string(by)])
+    }
+
+    static func timedOut(_ run: RunRecord) -> ScriptError {
+        let started = run.startedAt ?? run.createdAt
+        let length = DurationText.text(
+            milliseconds: (run.deadlineAt ?? started).milliseconds - started.milliseconds)
+        return ScriptError(
+            code: "PG2061", kind: "timeout",
+            message: "The run took longer than the \(length) that it may take.",
+            hint: "Give the workflow a longer `timeout`, or look for what it waited for.")
     }
 }

@@ -46,8 +46,10 @@ public final class MemoryJournal: Journal {
         state.withLock { $0.decide(approval: approval, decision) }
     }
 
-    public func cancel(run: String, error: Payload, now: Timestamp) async throws -> Cancellation? {
-        state.withLock { $0.cancel(run: run, error: error, now: now) }
+    public func cancel(run: String, error: Payload, isForced: Bool, now: Timestamp) async throws
+        -> Cancellation?
+    {
+        state.withLock { $0.cancel(run: run, error: error, isForced: isForced, now: now) }
     }
 
     public func saveVersion(

@@ -23,7 +23,7 @@ enum Operation: CustomStringConvertible {
     case commit([Commit])
     case submit([Submission])
     case decide(String, Decision)
-    case cancel(String)
+    case cancel(String, isForced: Bool)
     case saveVersion(String, text: String)
     case checkWritable
 
@@ -52,7 +52,7 @@ enum Operation: CustomStringConvertible {
         case .submit(let submissions): "submit \(submissions)"
         case .claim(let host, let limit, let only): "claim \(host) limit \(limit) only \(only as Any)"
         case .decide(let id, let decision): "decide \(id) \(decision)"
-        case .cancel(let id): "cancel \(id)"
+        case .cancel(let id, let isForced): "cancel \(id)\(isForced ? " at once" : "")"
         case .heartbeat(let host, let lease): "heartbeat \(host) \(lease)"
         case .release(let host): "release \(host)"
         case .saveVersion(let workflow, _): "saveVersion \(workflow)"
@@ -91,7 +91,7 @@ extension Journal {
             return Answer(value: true, succeeded: true)
         case .claim(let host, let limit, let only):
             let claim = try await claim(host: host, namespace: "main", now: now, limit: limit, only: only)
-            return Answer(value: claim, succeeded: !claim.runs.isEmpty)
+            return Answer(value: claim, succeeded: !claim.runs.isEmpty || !claim.told.isEmpty)
         case .commit(let commits):
             return Answer(results: try await commit(commits))
         case .submit(let submissions):
@@ -100,8 +100,9 @@ extension Journal {
             let answer = try await decide(approval: id, decision)
             let value: [AnyHashable] = answer.map { [$0.approval, $0.isNew] } ?? []
             return Answer(value: value, succeeded: answer?.isNew ?? false)
-        case .cancel(let id):
-            let answer = try await cancel(run: id, error: Array("{}".utf8), now: now)
+        case .cancel(let id, let isForced):
+            let answer = try await cancel(
+                run: id, error: Array("{}".utf8), isForced: isForced, now: now)
             return Answer(value: answer, succeeded: answer != nil)
         case .saveVersion(let workflow, let text):
             let version = try await saveVersion(
