@@ -73,6 +73,7 @@ public struct ErrorPage: Hashable, Sendable {
         PackageResources.PG3001_md, PackageResources.PG3002_md, PackageResources.PG3003_md,
         PackageResources.PG3004_md, PackageResources.PG3010_md, PackageResources.PG3011_md,
         PackageResources.PG3012_md, PackageResources.PG3013_md, PackageResources.PG3014_md,
+        PackageResources.PG3020_md,
         PackageResources.PG4000_md, PackageResources.PG4003_md, PackageResources.PG4004_md,
         PackageResources.PG4005_md, PackageResources.PG4006_md, PackageResources.PG4007_md,
         PackageResources.PG4008_md, PackageResources.PG4009_md, PackageResources.PG4010_md,

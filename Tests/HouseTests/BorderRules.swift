@@ -9,6 +9,7 @@ struct BorderRules {
         (["CLua"], []),
         (["CLuaShim"], ["Sources/PerigeeLua"]),
         (["CRegex"], ["Sources/Perigee"]),
+        (["CSQLiteShim"], ["Sources/PerigeeSQLite"]),
         (["CStockLua"], ["Tests/LuaTests", "Tests/Benchmarks"]),
         (["GRDB", "GRDBSQLite"], ["Sources/PerigeeSQLite", "Tests/JournalTests", "Tests/Benchmarks"]),
         (
