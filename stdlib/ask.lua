@@ -6,7 +6,7 @@ local raise = host.load("errors")
 local ask = {}
 
 local known = { to = { "table", "string" }, show = "table", choices = "table", comment = "string",
-                comment_required_on = "table", timeout = { "string", "number" } }
+                comment_required_on = "table", timeout = { "string", "number" }, was = "string" }
 
 local function texts(name, list)
   for index, value in ipairs(list) do
@@ -65,7 +65,7 @@ function ask.approval(label, given)
     arguments.timeout_milliseconds = options.duration("ask.approval", "timeout", given.timeout)
     arguments.timeout = given.timeout
   end
-  return host.await_step("ask.approval", label, arguments)
+  return host.await_step("ask.approval", label, arguments, given.was)
 end
 
 return ask

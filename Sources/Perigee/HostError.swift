@@ -128,7 +128,7 @@ public struct HostError: ExplainedError, Hashable {
             case .keyTaken: 409
             case .invalid: 400
             case .diskFull: 507
-            case .fenced, .wrongSequence, .inUse, .damaged, .newerSchema, .io: 503
+            case .fenced, .wrongSequence, .inUse, .damaged, .newerSchema, .io, .syncFailed: 503
             }
         self.init(
             code: error.code, status: status,

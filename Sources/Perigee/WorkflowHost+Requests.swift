@@ -223,7 +223,9 @@ extension WorkflowHost {
         var receipts = good.isEmpty ? [] : try await journal.submit(good, now: ambient.now)
         receipts.reverse()
         dispatcher.poke()
-        for case .success(let receipt) in receipts { await cancelled(receipt.cancelled) }
+        for case .success(let receipt) in receipts {
+            activityHub.send(cancelled: receipt.cancelled, to: waiters)
+        }
         return checked.map { result in
             switch result {
             case .failure(let error): .failure(error)

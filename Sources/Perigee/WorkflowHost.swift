@@ -23,6 +23,7 @@ public final class WorkflowHost: Service, Sendable {
     private let functions = Mutex(FunctionTable())
     let phase = Mutex(HostPhase())
     let waiters = EndWaiters()
+    private let scheduler = Scheduler()
 
     /// Makes a host; it does nothing before ``run()``.
     ///
@@ -96,8 +97,7 @@ public final class WorkflowHost: Service, Sendable {
         )
         let services = RunServices(
             context: context, journal: journal, registry: registry, activity: activityHub, http: http,
-            functions: functions.withLock { $0 }, dispatcher: dispatcher, waiters: waiters, logger: logger,
-            onCancelled: { [weak self] in await self?.cancelled($0) })
+            functions: functions.withLock { $0 }, dispatcher: dispatcher, waiters: waiters, logger: logger)
         phase.withLock { $0.services = services }
         let count = max(1, options.shards)
         return (0..<count).map { index in
@@ -113,10 +113,16 @@ public final class WorkflowHost: Service, Sendable {
             group.addTask {
                 await self.repeatEvery(self.options.scanMilliseconds) { try await self.reload() }
             }
+            group.addTask { await self.scheduler.run(on: self) }
             group.addTask { await Retention(host: self).run() }
             phase.withLock { $0.becomeReady() }
-            await dispatcher.run { claimed in
-                await shards[Int(claimed.run.number % Int64(shards.count))].take(claimed)
+            await dispatcher.run { work in
+                switch work {
+                case .take(let claimed):
+                    await shards[Int(claimed.run.number % Int64(shards.count))].take(claimed)
+                case .tell(let claimed):
+                    await shards[Int(claimed.run.number % Int64(shards.count))].tell(claimed)
+                }
             }
             group.cancelAll()
         }
@@ -151,9 +157,6 @@ public final class WorkflowHost: Service, Sendable {
         let heartbeat = try await journal.heartbeat(
             host: options.hostID, now: now, leaseUntil: now.adding(milliseconds: options.leaseMilliseconds))
         if heartbeat.freed > 0 { dispatcher.poke() }
-        for number in heartbeat.cancelRequested {
-            await cancelHere(number, error: Cancelled.error(by: "another host", reason: nil).bytes)
-        }
         return heartbeat.freed
     }
 
@@ -167,6 +170,7 @@ public final class WorkflowHost: Service, Sendable {
         let changed = try await registry.refresh()
         // A new limit of `concurrency` may let runs go on that waited in line.
         if !changed.isEmpty { dispatcher.poke() }
+        scheduler.scriptsWereRead(registry.triggers)
         guard options.reload == .moveWhenSafe else { return }
         for workflow in changed { try await VersionMover(host: self).move(workflow) }
     }
@@ -175,11 +179,6 @@ public final class WorkflowHost: Service, Sendable {
         phase.withLock { phase in
             phase.shards.isEmpty ? nil : phase.shards[Int(number % Int64(phase.shards.count))]
         }
-    }
-
-    func cancelHere(_ number: Int64, error: Payload) async {
-        phase.withLock { $0.services }?.requestCancel(number, error: error)
-        await shard(of: number)?.cancelRun(number, error: error)
     }
 
     // MARK: Its state
@@ -274,5 +273,15 @@ enum Cancelled {
             code: "PG2060", kind: "cancelled",
             message: "Cancelled by \(by)" + (reason.map { ": \($0)" } ?? "."),
             hint: "Start the workflow again if it is needed after all.", fields: ["by": .string(by)])
+    }
+
+    static func timedOut(_ run: RunRecord) -> ScriptError {
+        let started = run.startedAt ?? run.createdAt
+        let length = DurationText.text(
+            milliseconds: (run.deadlineAt ?? started).milliseconds - started.milliseconds)
+        return ScriptError(
+            code: "PG2061", kind: "timeout",
+            message: "The run took longer than the \(length) that it may take.",
+            hint: "Give the workflow a longer `timeout`, or look for what it waited for.")
     }
 }

@@ -56,11 +56,14 @@ public struct NewRun: Hashable, Sendable {
     public var status: RunStatus
     /// Why it needs attention.
     public var error: Payload?
+    /// How long it may take from its start on, in milliseconds; `nil` for as long as it needs.
+    public var timeoutMilliseconds: Int64?
 
     public init(
         id: String, workflow: String, version: Int, bundle: String, key: String? = nil,
         onConflict: KeyConflict = .useExisting, concurrencyKey: String? = nil, input: Payload,
-        trigger: Payload, correlationID: String, status: RunStatus = .queued, error: Payload? = nil
+        trigger: Payload, correlationID: String, status: RunStatus = .queued, error: Payload? = nil,
+        timeoutMilliseconds: Int64? = nil
     ) {
         self.id = id
         self.workflow = workflow
@@ -74,6 +77,7 @@ public struct NewRun: Hashable, Sendable {
         self.correlationID = correlationID
         self.status = status
         self.error = error
+        self.timeoutMilliseconds = timeoutMilliseconds
     }
 }
 
@@ -114,8 +118,7 @@ public struct SubmissionReceipt: Hashable, Sendable {
     public var isDuplicate: Bool
     /// The runs that the event did not start because their keys are taken.
     public var refused: [KeyTaken]
-    /// Runs that one with the same key cancelled, with the error that says why: they have ended, or their host was
-    /// asked to end them.
+    /// Runs that one with the same key cancelled: they have ended, or unwind (``RunRecord/cancelRequest``).
     ///
     /// A duplicate names none.
     public var cancelled: [RunRecord]

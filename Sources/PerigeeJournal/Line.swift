@@ -31,12 +31,15 @@ public struct KeyTaken: Hashable, Sendable {
         self.run = run
     }
 
+    /// `The run run_1 has the key "k" already.`
+    package var sentence: String { "The run \(run) of \(workflow) has the key \"\(key)\" already." }
+
     /// What the run that emitted the event shows of it.
     package func annotation(at: Timestamp) -> Annotation {
         let data: JSON = ["workflow": .string(workflow), "key": .string(key), "run": .string(run)]
         return Annotation(
             ordinal: nil, at: at, kind: .log, level: "warning",
-            text: "\(workflow) was not started: the run \(run) has its key \"\(key)\".", data: data.bytes)
+            text: "Nothing was started. \(sentence)", data: data.bytes)
     }
 }
 

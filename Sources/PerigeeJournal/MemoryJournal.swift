@@ -46,8 +46,10 @@ public final class MemoryJournal: Journal {
         state.withLock { $0.decide(approval: approval, decision) }
     }
 
-    public func cancel(run: String, error: Payload, now: Timestamp) async throws -> Cancellation? {
-        state.withLock { $0.cancel(run: run, error: error, now: now) }
+    public func cancel(run: String, error: Payload, isForced: Bool, now: Timestamp) async throws
+        -> Cancellation?
+    {
+        state.withLock { $0.cancel(run: run, error: error, isForced: isForced, now: now) }
     }
 
     public func saveVersion(
@@ -105,6 +107,14 @@ public final class MemoryJournal: Journal {
     public func removeExpired(_ expiry: Expiry, now: Timestamp) async throws -> Removal {
         try checkLimit(expiry.limit, 1...Int.max)
         return state.withLock { $0.removeExpired(expiry, now: now) }
+    }
+
+    public func schedules(namespace: String) async throws -> [ScheduleRecord] {
+        state.withLock { $0.schedules(namespace: namespace) }
+    }
+
+    public func advance(_ advance: ScheduleAdvance, now: Timestamp) async throws -> ScheduleReceipt? {
+        try state.withLock { try $0.advance(advance, now: now) }
     }
 
     public func checkWritable() async throws {}

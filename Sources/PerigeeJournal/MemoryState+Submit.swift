@@ -122,7 +122,9 @@ extension MemoryState {
             input: start.input, error: start.error, trigger: start.trigger, eventID: submission.event?.id,
             correlationID: start.correlationID, createdAt: now)
         runs.append(
-            Run(record: record, concurrencyKey: start.concurrencyKey, turn: turn, eventsAfter: events.count))
+            Run(
+                record: record, concurrencyKey: start.concurrencyKey, turn: turn, eventsAfter: events.count,
+                timeoutMilliseconds: start.timeoutMilliseconds))
         runNumbers[start.id] = number
         receipt.runs.append(start.id)
         if let keyName { runKeys[keyName, default: []].append(number) }
@@ -137,9 +139,9 @@ extension MemoryState {
     }
 
     private mutating func cancel(_ number: Int64, _ error: Payload, now: Timestamp) -> RunRecord? {
-        var cancelled = cancel(run: self[number].record.id, error: error, now: now)?.run
-        cancelled?.error = error
-        return cancelled
+        // Asked once more, it would end without unwinding.
+        guard self[number].record.cancelRequest == nil else { return nil }
+        return cancel(run: self[number].record.id, error: error, isForced: false, now: now)?.run
     }
 }
 

@@ -13,8 +13,10 @@ struct MemoryState {
         var turn: Turn?
         /// Its waits look back at events after this many.
         var eventsAfter: Int
-        /// Why somebody asked to cancel it while a host worked on it.
-        var cancelError: Payload?
+        /// How long it may take once it has started.
+        var timeoutMilliseconds: Int64?
+        /// Whether a request to end is among its entries: it unwinds, and no other request is told.
+        var isEnding = false
         var entries: [Entry] = []
         var annotations: [Annotation] = []
         /// In the order in which they were opened.
@@ -68,6 +70,8 @@ struct MemoryState {
     /// By namespace and workflow, oldest first.
     var versions: [Name: [WorkflowVersion]] = [:]
     var bundles: [String: [String: String]] = [:]
+    /// By namespace and id.
+    var schedules: [Name: Schedule] = [:]
     /// Until when each host's lease lasts.
     var leases: [String: Timestamp] = [:]
 }
@@ -77,7 +81,9 @@ extension MemoryState {
     func shown(_ number: Int64) -> RunRecord {
         let run = self[number]
         var shown = run.record
-        if shown.status == .waiting { shown.waits = run.waits.filter { $0.answer == nil }.map(\.wait) }
+        if shown.status == .waiting || shown.status == .running {
+            shown.waits = run.waits.filter { $0.answer == nil }.map(\.wait)
+        }
         shown.blockedBy = blockage(number)
         return shown
     }
@@ -106,7 +112,7 @@ extension MemoryState {
         self[number].record.error = error
         self[number].record.endedAt = at
         self[number].usedEvents = []
-        self[number].cancelError = nil
+        self[number].record.cancelRequest = nil
         return leaveLines(number, now: at)
     }
 
@@ -118,14 +124,17 @@ extension MemoryState {
     }
 
     /// Frees a run whose host is gone.
-    ///
-    /// A request to cancel it takes effect, as nobody works on it now.
     mutating func free(_ number: Int64, now: Timestamp) {
-        if let error = self[number].cancelError {
-            end(number, .cancelled, output: nil, error: error, at: now)
-        } else {
-            letGo(number, .queued)
-            setWake(number, now)
-        }
+        letGo(number, .queued)
+        setWake(number, now)
+    }
+
+    /// When something is to come for a run, as its waits stand.
+    func wakeTime(of number: Int64, now: Timestamp) -> Timestamp? {
+        let run = self[number]
+        let isAsked = run.record.cancelRequest != nil && !run.isEnding
+        guard !isAsked, !run.waits.contains(where: { $0.answer != nil }) else { return now }
+        let deadline = run.isEnding ? nil : run.record.deadlineAt
+        return (run.waits.compactMap(\.wait.dueAt) + [deadline].compactMap { $0 }).min()
     }
 }

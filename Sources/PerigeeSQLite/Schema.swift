@@ -8,7 +8,7 @@ enum Schema {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 facts") { db in
-            for statement in runs + events + waits + texts { try db.execute(sql: statement) }
+            for statement in runs + events + waits + schedules + texts { try db.execute(sql: statement) }
         }
         return migrator
     }
@@ -16,8 +16,9 @@ enum Schema {
     /// What changes with every commit stands in `runs`; what never changes and may be long stands in
     /// `run_inputs`, so that a commit does not write it again.
     ///
-    /// `wake_at` is set only while nobody owns the run, and a run is owned exactly while its status is
-    /// `running`. `turn` is where a run stands in line (``Turn``), and only then `wake_at` has to wait for it.
+    /// `wake_at` is when something is to come for the run; a run is owned exactly while its status is `running`.
+    /// `entry_count` is the sequence of the last entry. `turn` is where the run stands in line (``Turn``); before its
+    /// turn it has no `wake_at`.
     private static let runs = [
         """
         CREATE TABLE runs (
@@ -25,8 +26,9 @@ enum Schema {
             workflow TEXT NOT NULL, version INTEGER NOT NULL, bundle TEXT NOT NULL, status TEXT NOT NULL,
             key TEXT, owner TEXT, epoch INTEGER NOT NULL DEFAULT 0, entry_count INTEGER NOT NULL DEFAULT 0,
             wake_at INTEGER, events_after INTEGER NOT NULL, created_at INTEGER NOT NULL, started_at INTEGER,
-            ended_at INTEGER, tags BLOB, status_text TEXT, output BLOB, error BLOB, cancel_error BLOB,
-            concurrency_key TEXT, turn INTEGER
+            ended_at INTEGER, timeout INTEGER, deadline_at INTEGER, tags BLOB, status_text TEXT, output BLOB,
+            error BLOB, cancel_error BLOB, is_ending INTEGER NOT NULL DEFAULT 0, concurrency_key TEXT,
+            turn INTEGER
         ) STRICT
         """,
         """
@@ -48,8 +50,8 @@ enum Schema {
             WHERE concurrency_key IS NOT NULL AND ended_at IS NULL
         """,
         "CREATE INDEX runs_by_end ON runs (namespace, workflow, ended_at) WHERE ended_at IS NOT NULL",
-        "CREATE INDEX runs_to_cancel ON runs (owner) WHERE cancel_error IS NOT NULL",
-        // kind: 1 a step ended, 2 a wait opened, 3 the version moved.
+        // kind: 1 a step ended, 2 a wait opened, 3 the version moved, 4 an end was requested (its status stands in
+        // `verb`, its error in `outcome`), 5 a reset (to the sequence in `from_version`).
         """
         CREATE TABLE entries (
             id INTEGER PRIMARY KEY, run INTEGER NOT NULL, sequence INTEGER NOT NULL,
@@ -131,6 +133,25 @@ enum Schema {
             ON approvals (namespace, status, COALESCE(due_at, 9223372036854775807), opened_at)
         """,
         "CREATE INDEX approvals_by_run ON approvals (run)",
+    ]
+
+    /// `pending` is a JSON array of milliseconds.
+    ///
+    /// A row of `schedule_runs` goes away some time after its run has ended.
+    private static let schedules = [
+        """
+        CREATE TABLE schedules (
+            namespace TEXT NOT NULL, id TEXT NOT NULL, workflow TEXT NOT NULL, revision INTEGER NOT NULL,
+            last_occurrence INTEGER NOT NULL, last_started INTEGER, pending TEXT NOT NULL,
+            withdrawn_at INTEGER, note TEXT, PRIMARY KEY (namespace, id)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE schedule_runs (
+            namespace TEXT NOT NULL, schedule TEXT NOT NULL, run INTEGER NOT NULL,
+            PRIMARY KEY (namespace, schedule, run)
+        ) STRICT, WITHOUT ROWID
+        """,
     ]
 
     /// `keep` is in milliseconds; the largest number stands for ever.

@@ -12,6 +12,7 @@ struct RunHead {
     /// Whether others may wait for its end.
     var isInLines: Bool
     var cancelError: Payload?
+    var isEnding: Bool
 }
 
 extension Store {
@@ -23,8 +24,10 @@ extension Store {
             throw fault
         }
         for entry in commit.entries { try append(entry, to: commit.run) }
+        for path in commit.prunes { try prune(path, of: commit.run) }
+        if commit.asksToEnd { try self.run("UPDATE runs SET is_ending = 1 WHERE number = ?", [commit.run]) }
         for annotation in commit.annotations { try append(annotation, to: commit.run) }
-        try record(commit, entryCount: run.entryCount + commit.entries.count)
+        try record(commit, entryCount: commit.entries.last?.sequence ?? run.entryCount)
         for id in commit.closes { try close(id, of: commit.run) }
         for wait in commit.opens { try open(wait, of: run, now: commit.at) }
         var wakes = false
@@ -38,7 +41,7 @@ extension Store {
         var head = run
         // What the run emitted may have cancelled the run itself.
         if !cancelled.isEmpty { head.cancelError = try self.head(commit.run)?.cancelError }
-        let wakesAfter = try follow(head, commit.next, at: commit.at)
+        let wakesAfter = try follow(head, commit)
         return CommitReceipt(wakesRuns: wakes || wakesAfter, cancelled: cancelled)
     }
 
@@ -46,14 +49,13 @@ extension Store {
         try first(
             """
             SELECT number, namespace, epoch, owner IS NOT NULL, entry_count, events_after,
-                COALESCE(key, concurrency_key) IS NOT NULL, cancel_error
-            FROM runs WHERE number = ?
+                COALESCE(key, concurrency_key) IS NOT NULL, cancel_error, is_ending FROM runs WHERE number = ?
             """, [number]
         ) { row in
             RunHead(
                 number: try row.next(), namespace: try row.next(), epoch: try row.next(),
                 isOwned: try row.next(), entryCount: try row.next(), eventsAfter: try row.next(),
-                isInLines: try row.next(), cancelError: try row.optionalPayload())
+                isInLines: try row.next(), cancelError: try row.optionalPayload(), isEnding: try row.next())
         }
     }
 
@@ -80,27 +82,31 @@ extension Store {
     /// Does what comes after the commit.
     ///
     /// - Returns: whether the run, or one that waited for its end, can be claimed now.
-    private func follow(_ run: RunHead, _ next: Commit.Next, at: Timestamp) throws -> Bool {
-        switch next {
-        case .running: return false
+    private func follow(_ run: RunHead, _ commit: Commit) throws -> Bool {
+        switch commit.next {
+        case .running:
+            guard commit.watches else { return false }
+            let wakeAt = try wakeTime(of: run.number, now: commit.at)
+            try self.run("UPDATE runs SET wake_at = ? WHERE number = ?", [wakeAt?.milliseconds, run.number])
+            return wakeAt.map { $0 <= commit.at } ?? false
+        case .waiting:
+            let wakeAt = try wakeTime(of: run.number, now: commit.at)
+            try letGo(run.number, .waiting, wakeAt: wakeAt, error: nil)
+            return wakeAt.map { $0 <= commit.at } ?? false
         case .ended(let status, let output, let error):
             return try end(
-                run.number, status, output: output, error: error, at: at, isInLines: run.isInLines)
-        case .waiting, .attention: break
-        }
-        // A request to cancel that the host did not see takes effect when it lets go.
-        if let error = run.cancelError {
-            return try end(
-                run.number, .cancelled, output: nil, error: error, at: at, isInLines: run.isInLines)
-        }
-        if case .attention(let error) = next {
+                run.number, status, output: output, error: error, at: commit.at, isInLines: run.isInLines)
+        case .attention(let error):
+            // A request to cancel that the host did not see takes effect now.
+            if let request = run.cancelError, !run.isEnding, !commit.asksToEnd {
+                return try end(
+                    run.number, .cancelled, output: nil, error: request, at: commit.at,
+                    isInLines: run.isInLines)
+            }
             try dropWaits(run.number)
             try letGo(run.number, .attention, wakeAt: nil, error: error)
             return false
         }
-        let wakeAt = try wakeTime(of: run.number, now: at)
-        try letGo(run.number, .waiting, wakeAt: wakeAt, error: nil)
-        return wakeAt.map { $0 <= at } ?? false
     }
 
     private func letGo(_ number: Int64, _ status: RunStatus, wakeAt: Timestamp?, error: Payload?) throws {

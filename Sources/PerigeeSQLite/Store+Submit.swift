@@ -155,9 +155,9 @@ extension Store {
     }
 
     private func cancel(_ run: String, _ error: Payload, now: Timestamp) throws -> RunRecord? {
-        var cancelled = try cancel(run: run, error: error, now: now)?.run
-        cancelled?.error = error
-        return cancelled
+        // Asked once more, it would end without unwinding.
+        guard let open = try self.run(id: run), open.cancelRequest == nil else { return nil }
+        return try cancel(run: run, error: error, isForced: false, now: now)?.run
     }
 
     private func insert(
@@ -167,13 +167,13 @@ extension Store {
         try insert(
             """
             INSERT INTO runs (id, namespace, workflow, version, bundle, status, key, wake_at, events_after,
-                created_at, error, concurrency_key, turn)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                created_at, error, concurrency_key, turn, timeout)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 start.id, submission.namespace, start.workflow, start.version, start.bundle,
                 start.status.rawValue, start.key, wakeAt?.milliseconds, eventsAfter, now.milliseconds,
-                start.error?.blob, start.concurrencyKey, turn?.rawValue,
+                start.error?.blob, start.concurrencyKey, turn?.rawValue, start.timeoutMilliseconds,
             ], taken: "the run id \(start.id)")
         try run(
             "INSERT INTO run_inputs VALUES (?, ?, ?, ?, ?)",

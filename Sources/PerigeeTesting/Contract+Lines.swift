@@ -76,8 +76,8 @@ extension JournalContract {
                 let newer = newRun("run_2", key: "k", .cancelExisting(error: payload("1")))
                 let receipt = try await scene.submit(Submission(namespace: "main", starts: [newer]))
                 try expectEqual(receipt.cancelled.map(\.status), [.running])
-                try expectEqual(receipt.cancelled.map(\.error), [payload("1")])
-                try expectEqual(try await scene.beat(at: at(1)).cancelRequested, [number])
+                try expectEqual(receipt.cancelled.map(\.cancelRequest), [payload("1")])
+                try expectEqual(try await scene.told(at: at(1)).map(\.run.cancelRequest), [payload("1")])
                 try expectEqual(
                     try await scene.run("run_2").blockedBy,
                     Blockage(kind: .key, key: "k", limit: 1, runs: ["run_1"]))
@@ -101,8 +101,28 @@ extension JournalContract {
                         next: .waiting))
                 try expectEqual(receipt.cancelled.map(\.id), ["run_1"])
                 try expectEqual(receipt.wakesRuns, true)
-                try expectEqual(try await scene.run("run_1").status, .cancelled)
-                try expectEqual(try await scene.claim(at: at(1)).map(\.run.id), ["run_2"])
+                let unwinding = try await scene.claim(at: at(1))
+                try expectEqual(unwinding.map(\.run.id), ["run_1"])
+                try expectEqual(unwinding.map(\.run.cancelRequest), [payload("1")])
+                try await scene.commit(
+                    Commit(
+                        run: number, epoch: 2, at: at(2),
+                        next: .ended(.cancelled, output: nil, error: payload("1"))))
+                try expectEqual(try await scene.claim(at: at(2)).map(\.run.id), ["run_2"])
+            },
+            Check(area: "keys", promise: "a run that unwinds already is not asked once more") { scene in
+                let number = try await scene.startClaimed("run_1", key: "k")
+                for id in 2...3 {
+                    let newer = newRun("run_\(id)", key: "k", .cancelExisting(error: payload("\(id)")))
+                    _ = try await scene.submit(Submission(namespace: "main", starts: [newer]))
+                }
+                try expectEqual(try await scene.run("run_1").status, .running)
+                try expectEqual(try await scene.run("run_1").cancelRequest, payload("2"))
+                try expectEqual(try await scene.run("run_2").status, .cancelled)
+                try await scene.commit(
+                    Commit(
+                        run: number, epoch: 1, at: at(2), next: .ended(.completed, output: nil, error: nil)))
+                try expectEqual(try await scene.claim(at: at(2)).map(\.run.id), ["run_3"])
             },
             Check(
                 area: "keys",
@@ -114,7 +134,7 @@ extension JournalContract {
                 try expectEqual(try await scene.claim().map(\.run.id), ["run_1", "run_5"])
                 let second = try await scene.run("run_2").number
                 try expectEqual(try await scene.claim(only: second).count, 0)
-                _ = try await scene.journal.cancel(run: "run_2", error: payload("{}"), now: at(1))
+                _ = try await scene.cancel("run_2", "{}", at: at(1))
                 try expectEqual(try await scene.claim(at: at(1)).count, 0)
                 try await scene.finish(try await scene.run("run_1").number, at: at(2))
                 try expectEqual(try await scene.claim(at: at(2)).map(\.run.id), ["run_3"])
@@ -166,7 +186,7 @@ extension JournalContract {
                 try await scene.commit(
                     Commit(run: number, epoch: 3, at: at(4), next: .attention(error: payload("{}"))))
                 try expectEqual(try await scene.claim(at: at(5)).count, 0)
-                _ = try await scene.journal.cancel(run: "run_1", error: payload("{}"), now: at(6))
+                _ = try await scene.cancel("run_1", "{}", at: at(6))
                 try expectEqual(try await scene.claim(at: at(6)).map(\.run.id), ["run_2"])
             },
             Check(area: "slots", promise: "every kind of end frees the slot") { scene in
@@ -181,22 +201,20 @@ extension JournalContract {
                         Commit(
                             run: number, epoch: 1, at: at(1), next: .ended(status, output: nil, error: nil)))
                     try expectEqual(receipt.wakesRuns, true)
-                    _ = try await scene.journal.cancel(
-                        run: "next_\(index)", error: payload("{}"), now: at(1))
+                    _ = try await scene.cancel("next_\(index)", "{}", at: at(1))
                 }
-                _ = try await scene.beat()
                 let last = try await scene.start(newRun("run_last", slot: "a"))
                 _ = try await scene.claim(only: last)
                 _ = try await scene.start(newRun("next_last", slot: "a"))
-                _ = try await scene.journal.cancel(run: "run_last", error: payload("{}"), now: at(2))
-                try expectEqual(try await scene.beat("host-2", at: at(60)).freed, 1)
-                try expectEqual(try await scene.claim(at: at(60)).map(\.run.id), ["next_last"])
+                _ = try await scene.cancel("run_last", "{}", isForced: true, at: at(2))
+                try expectEqual(try await scene.run("run_last").status, .terminated)
+                try expectEqual(try await scene.claim(at: at(2)).map(\.run.id), ["next_last"])
             },
             Check(area: "slots", promise: "a run that leaves the line before its turn frees nothing") {
                 scene in
                 try await scene.limit(1)
                 for id in 1...3 { _ = try await scene.start(newRun("run_\(id)", slot: "a")) }
-                _ = try await scene.journal.cancel(run: "run_2", error: payload("{}"), now: at(1))
+                _ = try await scene.cancel("run_2", "{}", at: at(1))
                 try expectEqual(try await scene.claim(at: at(1)).map(\.run.id), ["run_1"])
                 try await scene.finish(try await scene.run("run_1").number, at: at(2))
                 try expectEqual(try await scene.claim(at: at(2)).map(\.run.id), ["run_3"])

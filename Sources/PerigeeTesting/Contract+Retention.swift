@@ -48,7 +48,7 @@ extension JournalContract {
             { scene in
                 func end(_ id: String, workflow: String) async throws {
                     _ = try await scene.start(newRun(id, workflow: workflow))
-                    _ = try await scene.journal.cancel(run: id, error: payload("{}"), now: at(0))
+                    _ = try await scene.cancel(id, "{}", at: at(0))
                 }
                 func say(_ workflow: String, _ keep: Keep?, _ bundle: String) async throws {
                     _ = try await scene.journal.saveVersion(
@@ -105,7 +105,7 @@ extension JournalContract {
                 }
                 try expectEqual(try await scene.remove(at: at(59)).events, 0)
                 try expectEqual(try await scene.remove(at: at(60)).events, 1)
-                _ = try await scene.journal.cancel(run: "run_1", error: payload("{}"), now: at(60))
+                _ = try await scene.cancel("run_1", "{}", at: at(60))
                 try expectEqual(
                     try await scene.remove(at: at(200)), Removal(runs: 1, events: 1, afterEvent: nil))
                 try expectEqual(try await isKnown("3"), true)

@@ -31,10 +31,9 @@ public enum JournalContract {
 
     /// All promises.
     public static let checks: [Check] =
-        versionChecks + submitChecks + keyChecks + conflictChecks + slotChecks + retentionChecks + claimChecks
-        + commitChecks
-        + fencingChecks + waitChecks
-        + lookBackChecks + decisionChecks + cancellationChecks + hostChecks + queryChecks + historyChecks
+        versionChecks + submitChecks + keyChecks + conflictChecks + slotChecks + claimChecks + commitChecks
+        + fencingChecks + waitChecks + lookBackChecks + watchChecks + decisionChecks + cancellationChecks
+        + hostChecks + queryChecks + historyChecks + scheduleChecks + retentionChecks
 }
 
 /// A promise of ``JournalContract`` that a journal did not keep.

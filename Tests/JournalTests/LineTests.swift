@@ -13,6 +13,7 @@ import Testing
                 switch operation {
                 case .submit(let submissions): submissions
                 case .commit(let commits): commits.flatMap(\.emits)
+                case .advance(let advance, _): [Submission(namespace: "main", starts: advance.starts)]
                 default: []
                 }
             // The maker gives the id run_1 to several, to see all but one refused.
@@ -115,8 +116,8 @@ import Testing
                     #expect(open.map(\.id) == [], "seed \(seed): nobody holds what these wait for")
                     break
                 }
-                _ = try await journal.cancel(run: run.id, error: Array("{}".utf8), now: now)
-                if let owner = run.owner { try await journal.release(host: owner, now: now) }
+                _ = try await journal.cancel(
+                    run: run.id, error: Array("{}".utf8), isForced: true, now: now)
                 _ = try await journal.claim(
                     host: "host-9", namespace: namespace, now: now, limit: 100, only: nil)
             }

@@ -27,14 +27,16 @@ struct OperationMaker {
         case 6..<28:
             let only = chance(20) ? runs.randomElement(using: &random)?.number : nil
             return .claim(host: pick(hosts), limit: Int.random(in: 1...4, using: &random), only: only)
-        case 28..<70:
+        case 28..<67:
             let count = Int.random(in: 1...3, using: &random)
             return .commit((0..<count).compactMap { _ in commit(runs: runs, waits: waits, now: now) })
+        case 67..<70: return .advance(advance(now: now), isStale: chance(10))
         case 70..<86:
             let count = Int.random(in: 1...3, using: &random)
             return .submit((0..<count).map { _ in submission(now: now) })
         case 86..<93: return .decide(pick(waits + ["none"]), decision(now: now))
-        case 93..<96: return .cancel(runs.randomElement(using: &random)?.id ?? "none")
+        case 93..<96:
+            return .cancel(runs.randomElement(using: &random)?.id ?? "none", isForced: chance(20))
         case 96..<98:
             let rules = WorkflowRules(
                 concurrencyLimit: pick(limits),
@@ -97,9 +99,23 @@ struct OperationMaker {
                     ]),
                     concurrencyKey: chance(40) ? pick(["", "slot1", "slot2"]) : nil, input: data().bytes,
                     trigger: Array("{}".utf8), correlationID: "c", status: isBroken ? .attention : .queued,
-                    error: isBroken ? Array("{}".utf8) : nil))
+                    error: isBroken ? Array("{}".utf8) : nil,
+                    timeoutMilliseconds: chance(20) ? Int64.random(in: 1...30_000, using: &random) : nil))
         }
         return submission
+    }
+
+    mutating func advance(now: Timestamp) -> ScheduleAdvance {
+        var submission = submission(now: now)
+        let isNew = chance(50)
+        let schedule = ScheduleRecord(
+            namespace: submission.namespace, id: pick(["sch_1", "sch_2"]), workflow: pick(["a", "b"]),
+            lastOccurrence: now, lastStarted: isNew ? now : nil,
+            pending: (0..<(chance(3) ? 1001 : pick([0, 0, 1, 3]))).map { now.adding(milliseconds: $0) },
+            withdrawnAt: chance(20) ? now : nil, note: chance(30) ? name("note") : nil)
+        if chance(20) { submission.starts = [] }
+        return ScheduleAdvance(
+            schedule: schedule, starts: submission.starts, terminates: chance(30) ? Array("{}".utf8) : nil)
     }
 
     mutating func commit(runs: [RunRecord], waits: [String], now: Timestamp) -> Commit? {
@@ -120,6 +136,8 @@ struct OperationMaker {
         if chance(20) { commit.annotations.append(annotation(now: now)) }
         if chance(10) { commit.tags = Array(#"{"t":"\#(made)"}"#.utf8) }
         if chance(10) { commit.statusText = name("status") }
+        if chance(30) { commit.watches = true }
+        if chance(8) { commit.prunes = [pick(["p", "p/q", "x"])] }
         if chance(5) { commit.move = Commit.Move(version: 2, bundle: "y") }
         return commit
     }
@@ -142,7 +160,9 @@ struct OperationMaker {
     private mutating func entry(_ sequence: Int, now: Timestamp) -> Entry {
         let step = Step(address: address(), verb: "http.get", arguments: data().bytes, line: sequence)
         let fact: Fact =
-            switch Int.random(in: 0..<4, using: &random) {
+            switch Int.random(in: 0..<6, using: &random) {
+            case 4: .endRequested(pick([.cancelled, .timed_out]), error: data().bytes)
+            case 5: .reset(to: sequence - 1)
             case 0: .waitOpened(step, wait: "w")
             case 1: .versionMoved(from: 1, to: 2, bundle: "y")
             case 2: .stepCompleted(step, .failure(data().bytes), attempts: 2, startedAt: now)

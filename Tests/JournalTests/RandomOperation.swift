@@ -23,13 +23,14 @@ enum Operation: CustomStringConvertible {
     case commit([Commit])
     case submit([Submission])
     case decide(String, Decision)
-    case cancel(String)
+    case cancel(String, isForced: Bool)
     case saveVersion(String, text: String, rules: WorkflowRules)
     case removeExpired(Expiry)
+    case advance(ScheduleAdvance, isStale: Bool)
     case checkWritable
 
     static let names = [
-        "heartbeat", "release", "claim", "commit", "submit", "decide", "cancel", "saveVersion",
+        "heartbeat", "release", "claim", "commit", "submit", "decide", "cancel", "saveVersion", "advance",
         "checkWritable", "removeExpired",
     ]
 
@@ -44,6 +45,7 @@ enum Operation: CustomStringConvertible {
         case .cancel: "cancel"
         case .saveVersion: "saveVersion"
         case .removeExpired: "removeExpired"
+        case .advance: "advance"
         case .checkWritable: "checkWritable"
         }
     }
@@ -54,11 +56,12 @@ enum Operation: CustomStringConvertible {
         case .submit(let submissions): "submit \(submissions)"
         case .claim(let host, let limit, let only): "claim \(host) limit \(limit) only \(only as Any)"
         case .decide(let id, let decision): "decide \(id) \(decision)"
-        case .cancel(let id): "cancel \(id)"
+        case .cancel(let id, let isForced): "cancel \(id)\(isForced ? " at once" : "")"
         case .heartbeat(let host, let lease): "heartbeat \(host) \(lease)"
         case .release(let host): "release \(host)"
         case .saveVersion(let workflow, _, let rules): "saveVersion \(workflow) \(rules)"
         case .removeExpired(let expiry): "\(expiry)"
+        case .advance(let advance, let isStale): "advance \(advance)\(isStale ? " stale" : "")"
         case .checkWritable: "checkWritable"
         }
     }
@@ -94,7 +97,7 @@ extension Journal {
             return Answer(value: true, succeeded: true)
         case .claim(let host, let limit, let only):
             let claim = try await claim(host: host, namespace: "main", now: now, limit: limit, only: only)
-            return Answer(value: claim, succeeded: !claim.runs.isEmpty)
+            return Answer(value: claim, succeeded: !claim.runs.isEmpty || !claim.told.isEmpty)
         case .commit(let commits):
             return Answer(results: try await commit(commits))
         case .submit(let submissions):
@@ -103,8 +106,9 @@ extension Journal {
             let answer = try await decide(approval: id, decision)
             let value: [AnyHashable] = answer.map { [$0.approval, $0.isNew] } ?? []
             return Answer(value: value, succeeded: answer?.isNew ?? false)
-        case .cancel(let id):
-            let answer = try await cancel(run: id, error: Array("{}".utf8), now: now)
+        case .cancel(let id, let isForced):
+            let answer = try await cancel(
+                run: id, error: Array("{}".utf8), isForced: isForced, now: now)
             return Answer(value: answer, succeeded: answer != nil)
         case .saveVersion(let workflow, let text, let rules):
             let version = try await saveVersion(
@@ -113,7 +117,13 @@ extension Journal {
             return Answer(value: version, succeeded: true)
         case .removeExpired(let expiry):
             let removal = try await removeExpired(expiry, now: now)
-            return Answer(value: removal, succeeded: removal.runs > 0 && removal.events > 0)
+            return Answer(value: removal, succeeded: removal.runs > 0)
+        case .advance(var advance, let isStale):
+            let stored = try await schedules(namespace: advance.schedule.namespace)
+            let revision = stored.first { $0.id == advance.schedule.id }?.revision ?? 0
+            advance.schedule.revision = isStale ? revision + 1 : revision
+            let receipt = try await self.advance(advance, now: now)
+            return Answer(value: receipt, succeeded: receipt != nil)
         case .checkWritable:
             try await checkWritable()
             return Answer(value: true, succeeded: true)

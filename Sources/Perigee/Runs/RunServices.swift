@@ -13,10 +13,6 @@ final class RunServices: Sendable {
     private let functions: FunctionTable
     private let dispatcher: Dispatcher
     private let waiters: EndWaiters
-    /// Told of runs that a commit cancelled.
-    private let onCancelled: @Sendable ([RunRecord]) async -> Void
-    /// Runs of this host that somebody asked to cancel and that have not been told yet, with the error.
-    private let cancelRequests = Mutex<[Int64: Payload]>([:])
     /// Chunks of versions that are no longer the newest, by bundle.
     private let bundles = Mutex<[String: CompiledBundle]>([:])
 
@@ -28,7 +24,7 @@ final class RunServices: Sendable {
     init(
         context: RunContext, journal: any Journal, registry: ScriptRegistry, activity: ActivityHub,
         http: (any HTTPTransport)?, functions: FunctionTable, dispatcher: Dispatcher, waiters: EndWaiters,
-        logger: Logger, onCancelled: @escaping @Sendable ([RunRecord]) async -> Void
+        logger: Logger
     ) {
         self.context = context
         self.journal = journal
@@ -39,7 +35,6 @@ final class RunServices: Sendable {
         self.logger = logger
         self.dispatcher = dispatcher
         self.waiters = waiters
-        self.onCancelled = onCancelled
     }
 
     var now: Timestamp { context.ambient.now }
@@ -141,7 +136,7 @@ final class RunServices: Sendable {
     /// A commit is durable: tells everybody whom it concerns.
     func committed(_ commit: Commit, _ receipt: CommitReceipt, _ execution: RunExecution?) {
         if receipt.wakesRuns { dispatcher.poke() }
-        if !receipt.cancelled.isEmpty { Task { [onCancelled] in await onCancelled(receipt.cancelled) } }
+        activity.send(cancelled: receipt.cancelled, to: waiters)
         if let due = commit.opens.compactMap(\.dueAt).min() { dispatcher.note(due: due) }
         guard let run = execution?.run else { return }
         for entry in commit.entries {
@@ -157,7 +152,6 @@ final class RunServices: Sendable {
         let milliseconds = commit.at.milliseconds - (run.startedAt ?? run.createdAt).milliseconds
         switch commit.next {
         case .ended(let status, _, let error):
-            cancelRequests.withLock { $0[run.number] = nil }
             tell(
                 .runEnded(
                     run: run.id, workflow: run.workflow, status: status, milliseconds: milliseconds,
@@ -190,25 +184,6 @@ final class RunServices: Sendable {
         case .call(let call):
             let result = await functions.perform(call, ambient: context.ambient)
             return Task.isCancelled ? nil : result
-        }
-    }
-
-    // MARK: Cancelling
-
-    func requestCancel(_ number: Int64, error: Payload) {
-        cancelRequests.withLock { $0[number] = error }
-    }
-
-    func cancelRequested(_ number: Int64) -> Payload? {
-        cancelRequests.withLock { $0[number] }
-    }
-
-    func cancel(_ run: RunRecord, _ error: Payload) {
-        Task {
-            _ = try? await journal.cancel(run: run.id, error: error, now: now)
-            dispatcher.poke()
-            cancelRequests.withLock { $0[run.number] = nil }
-            tell(.runChanged(id: run.id))
         }
     }
 
