@@ -95,7 +95,7 @@ struct TimelineRowView: Hashable {
 
     private static func place(_ address: StepAddress) -> String? {
         let parts = [
-            address.path.isEmpty ? nil : "in \(address.path)",
+            address.path.isEmpty ? nil : "in \(address.shownPath)",
             address.occurrence > 1 ? "#\(address.occurrence)" : nil,
         ].compactMap(\.self)
         return parts.isEmpty ? nil : parts.joined(separator: " ")
