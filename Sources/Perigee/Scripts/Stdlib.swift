@@ -40,6 +40,7 @@ enum Stdlib {
         ("http", PackageResources.http_lua), ("log", PackageResources.log_lua),
         ("options", PackageResources.options_lua), ("os", PackageResources.os_lua),
         ("prelude", PackageResources.prelude_lua),
+        ("park", PackageResources.park_lua), ("question", PackageResources.question_lua),
         ("print", PackageResources.print_lua), ("secret", PackageResources.secret_lua),
         ("sleep", PackageResources.sleep_lua), ("try", PackageResources.try_lua),
         ("wait", PackageResources.wait_lua), ("workflow", PackageResources.workflow_lua),
