@@ -1,6 +1,9 @@
 public import PerigeeJournal
 
 extension WorkflowHost {
+    /// The largest repaired data that a decision may bring, in bytes.
+    public static let maxRepairedBytes = DecisionRequest.maxData
+
     /// Approvals, those that are due first first.
     ///
     /// - Parameters:

@@ -101,7 +101,9 @@ struct DevScreen {
             let text = decisionText(outcome: outcome, by: by, comment: comment)
             return flushed(run, name(workflow)) + [row(style.green("✓"), step, text)]
         case .reminded(let run, let workflow, let step, _, let number):
-            return flushed(run, name(workflow)) + [row(style.yellow("⏰"), step, "reminder \(number) was told")]
+            return flushed(run, name(workflow)) + [
+                row(style.yellow("⏰"), step, "reminder \(number) was told")
+            ]
         case .runEnded(let run, let workflow, let status, let milliseconds, let error):
             let error = RunError(error.flatMap { try? JSON(parsing: $0) })
             return ended(run, name(workflow), status, milliseconds, error)

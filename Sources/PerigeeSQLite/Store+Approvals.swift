@@ -154,6 +154,7 @@ extension Columns {
     /// A list of moments that was written as a JSON array of milliseconds.
     fileprivate mutating func times() throws -> [Timestamp] {
         let text: String = try next()
-        return (try JSON(parsing: text.utf8)).array?.compactMap(\.int).map(Timestamp.init(milliseconds:)) ?? []
+        return (try JSON(parsing: text.utf8)).array?.compactMap(\.int).map(Timestamp.init(milliseconds:))
+            ?? []
     }
 }

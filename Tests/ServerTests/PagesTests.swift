@@ -52,7 +52,7 @@ struct PagesTests {
                     decided, now: at(10), nonce: "n", notice: text, draft: .init(comment: text, by: text))),
             try render(
                 "approvals",
-                ApprovalsView(showsDecided: true, rows: [.init(decided, now: at(10))], hasRows: true)),
+                ApprovalsView(.decided, rows: [.init(decided, now: at(10))], parked: 0)),
             try render("error", ProblemView(.invalid(text, hint: text))),
         ]
     }

@@ -29,7 +29,9 @@ struct DecisionRequest {
         let filled = FilledForm.check(form?.object ?? [:], against: details.fields, outcome: choice)
         guard filled.faults.isEmpty else { throw DecisionRequest.misfit(filled.faults) }
         let comment = comment.flatMap { $0.allSatisfy(\.isWhitespace) ? nil : $0 }
-        if comment == nil, request.commentRequiredOn.contains(where: { $0.lowercased() == choice.lowercased() }) {
+        if comment == nil,
+            request.commentRequiredOn.contains(where: { $0.lowercased() == choice.lowercased() })
+        {
             throw HostError.commentRequired(choice)
         }
         guard who.utf8.count <= 256, (comment ?? "").utf8.count <= 16_384, via.utf8.count <= 64 else {
@@ -53,7 +55,8 @@ struct DecisionRequest {
         guard outcome == "retry" else { return nil }
         let repaired = data ?? parked
         // Lua has one empty table: an empty list stands for an object without fields.
-        let isEmpty = parked == .array([]) && repaired.object != nil || repaired == .array([]) && parked.object != nil
+        let isEmpty =
+            parked == .array([]) && repaired.object != nil || repaired == .array([]) && parked.object != nil
         guard repaired.kindName == parked.kindName || isEmpty else {
             throw DecisionRequest.unusable("it is \(repaired.kindName), and was \(parked.kindName)")
         }

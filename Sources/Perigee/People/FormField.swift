@@ -115,8 +115,10 @@ public struct FormField: Hashable, Sendable {
         case .text: return text.map { .string($0.replacing("\r\n", with: "\n")) }
         case .number: return text.map(FormField.number) ?? (entered.double == nil ? nil : entered)
         case .integer: return (text.map(FormField.number) ?? entered)?.int.map(JSON.int)
-        case .boolean: return text.map { ["true": true, "false": false][$0.lowercased()] } ?? FormField.flag(entered)
-        case .email: return text.flatMap { $0.wholeMatch(of: /[^@\s]+@[^@\s]+/).map { .string(String($0.output)) } }
+        case .boolean:
+            return text.map { ["true": true, "false": false][$0.lowercased()] } ?? FormField.flag(entered)
+        case .email:
+            return text.flatMap { $0.wholeMatch(of: /[^@\s]+@[^@\s]+/).map { .string(String($0.output)) } }
         case .date:
             return text.flatMap { Timestamp(rfc3339: "\($0)T00:00:00Z") == nil ? nil : .string($0) }
         case .choice:
@@ -152,7 +154,8 @@ public struct FormField: Hashable, Sendable {
             }
         switch kind {
         case .string, .text:
-            return bounds.isEmpty ? "text of at most \(FormField.longest) characters" : "text\(bounds) characters"
+            return bounds.isEmpty
+                ? "text of at most \(FormField.longest) characters" : "text\(bounds) characters"
         case .number: return "a number\(bounds)"
         case .integer: return "a whole number\(bounds)"
         case .boolean: return "true or false"

@@ -31,7 +31,8 @@ public struct OfficeHours: Hashable, Sendable {
     public init(parsing text: String) throws(Fault) {
         let parts = text.split(separator: " ", omittingEmptySubsequences: true).map(String.init)
         guard parts.count == 3 else {
-            throw Fault(message: "\"\(text)\" has \(parts.count) parts; days, times and a time zone are needed")
+            throw Fault(
+                message: "\"\(text)\" has \(parts.count) parts; days, times and a time zone are needed")
         }
         days = try OfficeHours.days(parts[0])
         spans = try OfficeHours.spans(parts[1])
@@ -49,7 +50,8 @@ public struct OfficeHours: Hashable, Sendable {
             var ends: [Int] = []
             for name in part.split(separator: "-", omittingEmptySubsequences: false) {
                 guard let day = dayNames.firstIndex(of: name.lowercased()) else {
-                    throw Fault(message: "\"\(name)\" is no day of the week (Mon, Tue, Wed, Thu, Fri, Sat, Sun)")
+                    throw Fault(
+                        message: "\"\(name)\" is no day of the week (Mon, Tue, Wed, Thu, Fri, Sat, Sun)")
                 }
                 ends.append(day)
             }
