@@ -72,7 +72,7 @@ end
 
 local field_known = { name = "string", type = "string", min = "number", max = "number", one_of = "table",
                       required = "boolean", default = { "string", "number", "boolean" },
-                      on = { "table", "string" }, [1] = "string" }
+                      on = { "table", "string" } }
 
 local function field(verb, name, given, choices)
   local place = ("%s: form.%s"):format(verb, name)
@@ -81,7 +81,12 @@ local function field(verb, name, given, choices)
     refuse("form", ("%s is %s; it should be a table."):format(place, options.article(type(given))),
            "Write form = { amount = { \"Amount\", type = \"number\" } }.")
   end
-  options.check(place, given, field_known)
+  local named = {}
+  for key, value in pairs(given) do
+    if key ~= 1 then named[key] = value end
+  end
+  options.check(place, named, field_known)
+  options.kind(place, "the title", given[1], { "string", "nil" })
   return {
     name = name, title = given[1] or name, type = given.type, min = given.min, max = given.max,
     one_of = given.one_of and question.texts(place, "one_of", given.one_of), required = given.required,

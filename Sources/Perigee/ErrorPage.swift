@@ -55,7 +55,9 @@ public struct ErrorPage: Hashable, Sendable {
         PackageResources.PG1059_md, PackageResources.PG1060_md, PackageResources.PG1061_md,
         PackageResources.PG1062_md, PackageResources.PG1063_md, PackageResources.PG1064_md,
         PackageResources.PG1065_md, PackageResources.PG1066_md, PackageResources.PG1067_md,
-        PackageResources.PG1068_md, PackageResources.PG1069_md, PackageResources.PG2000_md,
+        PackageResources.PG1068_md, PackageResources.PG1069_md,
+        PackageResources.PG1120_md, PackageResources.PG1121_md,
+        PackageResources.PG2000_md,
         PackageResources.PG2001_md, PackageResources.PG2002_md, PackageResources.PG2003_md,
         PackageResources.PG2004_md, PackageResources.PG2005_md, PackageResources.PG2006_md,
         PackageResources.PG2007_md, PackageResources.PG2008_md, PackageResources.PG2009_md,
@@ -76,6 +78,7 @@ public struct ErrorPage: Hashable, Sendable {
         PackageResources.PG4040_md, PackageResources.PG4041_md, PackageResources.PG4042_md,
         PackageResources.PG4043_md, PackageResources.PG4044_md, PackageResources.PG4045_md,
         PackageResources.PG4046_md, PackageResources.PG4047_md, PackageResources.PG4050_md,
+        PackageResources.PG4120_md, PackageResources.PG4121_md, PackageResources.PG4122_md,
         PackageResources.PG5000_md, PackageResources.PG5001_md, PackageResources.PG5002_md,
         PackageResources.PG5003_md, PackageResources.PG5004_md, PackageResources.PG5005_md,
     ]

@@ -50,7 +50,7 @@ struct ApprovalsRoutes {
                 "The body has no outcome.", faults: [.init(pointer: "/outcome", detail: "It is missing.")],
                 hint: hint)
         }
-        let form = body["form"].flatMap { $0 == .null ? nil : $0 }
+        let form = body["form"].flatMap { $0 == .null ? JSON?.none : $0 }
         if let form, form.object == nil {
             throw Problem.invalid(
                 "form is \(form.kindName), not an object.",

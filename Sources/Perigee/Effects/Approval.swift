@@ -7,12 +7,11 @@ enum Approval {
         "ask.approval": .approval, "ask.form": .form, "flow.park": .park,
     ]
 
-    /// - Throws: ``ScriptError`` for hours, a form or data that can't be used.
+    /// - Throws: ``ScriptError`` for hours or a form that can't be understood.
     static func plan(
         _ kind: ApprovalKind, _ arguments: JSON, now: Timestamp
     ) throws(ScriptError) -> StepPlan {
         for field in arguments["form"]?.array ?? [] { _ = try FormField(field) }
-        try checkSize(of: arguments["data"])
         let clock = try Clock(arguments["hours"]?.string, openedAt: now)
         let due = try arguments["timeout_milliseconds"]?.int.map { length throws(ScriptError) in
             try clock.moment(after: length)
@@ -31,14 +30,6 @@ enum Approval {
             commentRequiredOn: arguments["comment_required_on"]?.array?.compactMap(\.string) ?? [],
             details: JSON.object(details).bytes, remindAt: reminders.sorted())
         return .wait(.approval(request), dueAt: due)
-    }
-
-    private static func checkSize(of data: JSON?) throws(ScriptError) {
-        guard let size = data?.bytes.count, size > DecisionRequest.maxData else { return }
-        throw ScriptError(
-            code: "PG1122", kind: "limit",
-            message: "flow.park: `data` has \(size) bytes; \(DecisionRequest.maxData) are the most.",
-            hint: "Park only what a person has to repair.")
     }
 
     /// `{ outcome, by, at, comment, form, url, … }`; the outcome is "timeout" when nobody decided in time.

@@ -37,7 +37,7 @@ public struct ApprovalDetails: Hashable, Sendable {
         reason = details["reason"]?.string
         category = details["category"]?.string
         isRetryable = details["retryable"]?.bool
-        data = request.kind == .park ? details["data"] ?? .null : nil
+        data = request.kind == .park ? details["data"] ?? .null : JSON?.none
         response = details["response"]
     }
 }

@@ -51,8 +51,7 @@ public struct FormField: Hashable, Sendable {
         max = declared["max"]?.double
         isRequired = declared["required"]?.bool ?? true
         outcomes = (declared["on"]?.array ?? []).compactMap(\.string)
-        let given = declared["default"] ?? .null
-        standard = given == .null ? nil : given
+        standard = declared["default"].flatMap { $0 == .null ? JSON?.none : $0 }
         try checkDeclaration()
     }
 
@@ -113,7 +112,7 @@ public struct FormField: Hashable, Sendable {
         switch kind {
         case .string: return text.map { .string($0.replacing("\n", with: " ")) }
         case .text: return text.map { .string($0.replacing("\r\n", with: "\n")) }
-        case .number: return text.map(FormField.number) ?? (entered.double == nil ? nil : entered)
+        case .number: return text.map(FormField.number) ?? (entered.double == nil ? JSON?.none : entered)
         case .integer: return (text.map(FormField.number) ?? entered)?.int.map(JSON.int)
         case .boolean:
             return text.map { ["true": true, "false": false][$0.lowercased()] } ?? FormField.flag(entered)

@@ -87,16 +87,18 @@ final class ReminderClock: Sendable {
     private func reminder(of approval: ApprovalRecord, at now: Timestamp) async throws -> Reminder {
         let number = approval.remindersTold + 1
         let count = approval.request.remindAt.count
-        let data: JSON = [
+        var data: [String: JSON] = [
             "approval": .string(approval.id), "run": .string(approval.run),
             "workflow": .string(approval.workflow), "label": .string(approval.address.label),
             "to": (try? JSON(parsing: approval.request.to)) ?? .array([]),
             "url": .string("\(options.publicURL)/a/\(approval.id)"), "number": .int(Int64(number)),
-            "of": .int(Int64(count)), "due_at": approval.dueAt.map { .string($0.description) } ?? .null,
+            "of": .int(Int64(count)),
         ]
+        if let due = approval.dueAt { data["due_at"] = .string(due.description) }
         let event = EventRecord(
             id: ambient.identifier("evt"), namespace: approval.namespace, source: "perigee:approvals",
-            sourceID: "\(approval.id)/\(number)", type: "approval.reminder", data: data.bytes, at: now)
+            sourceID: "\(approval.id)/\(number)", type: "approval.reminder", data: JSON.object(data).bytes,
+            at: now)
         let run = try await journal.run(id: approval.run)
         let starts = registry.triggers.starts(
             for: event, correlationID: run?.correlationID ?? event.id, ambient: ambient)
