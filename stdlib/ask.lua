@@ -1,4 +1,5 @@
--- ask.approval(label, { to, not_by, show, choices, comment, comment_required_on, effect, form, timeout, remind, hours })
+-- ask.approval(label, { to, not_by, show, choices, comment, comment_required_on, effect, form, timeout, remind,
+--                       hours })
 -- ask.form(label, { to, not_by, show, form, timeout, remind, hours })
 --   -> { outcome, by, at, comment, form, url }
 local host = ...

@@ -69,11 +69,11 @@ public protocol Journal: Sendable {
         approval: ApprovalRecord, isNew: Bool
     )?
 
-    /// Tells reminders: each event with the runs it starts, the note in the approval's run, and that it was told, all in
-    /// one transaction.
+    /// Tells reminders: each event with the runs it starts, the note in the approval's run, and that it was told,
+    /// all in one transaction.
     ///
-    /// Each member stands for itself. One whose number is not the next one of a waiting approval does nothing, so that a
-    /// reminder is told once whoever tells it; one whose event is refused is refused and stays due.
+    /// Each member stands for itself. One whose number is not the next one of a waiting approval does nothing, so
+    /// that a reminder is told once whoever tells it; one whose event is refused is refused and stays due.
     func remind(_ reminders: [Reminder], now: Timestamp) async throws -> [Result<
         ReminderReceipt, JournalError
     >]

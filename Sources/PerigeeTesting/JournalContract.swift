@@ -32,7 +32,8 @@ public enum JournalContract {
     /// All promises.
     public static let checks: [Check] =
         versionChecks + submitChecks + keyChecks + claimChecks + commitChecks + fencingChecks + waitChecks
-        + lookBackChecks + decisionChecks + cancellationChecks + hostChecks + queryChecks + historyChecks
+        + lookBackChecks + decisionChecks + reminderChecks + cancellationChecks + hostChecks + queryChecks
+        + historyChecks
 }
 
 /// A promise of ``JournalContract`` that a journal did not keep.

@@ -78,6 +78,12 @@ import Testing
                 query.cursor = page.nextCursor
             } while query.cursor != nil
             facts.append(try await journal.approvals(namespace: namespace, status: nil, limit: 500))
+            for kind in ApprovalKind.allCases {
+                facts.append(
+                    try await journal.approvals(
+                        namespace: namespace, status: .waiting, kinds: [kind], limit: 5))
+            }
+            facts.append(try await journal.dueReminders(namespace: namespace, now: now, limit: 3))
             // A run that does not exist claims nothing, and tells what is due.
             let claim = try await journal.claim(
                 host: "host-1", namespace: namespace, now: now, limit: 1, only: .max)

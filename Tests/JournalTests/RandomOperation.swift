@@ -23,12 +23,13 @@ enum Operation: CustomStringConvertible {
     case commit([Commit])
     case submit([Submission])
     case decide(String, Decision)
+    case remind([Reminder])
     case cancel(String)
     case saveVersion(String, text: String)
     case checkWritable
 
     static let names = [
-        "heartbeat", "release", "claim", "commit", "submit", "decide", "cancel", "saveVersion",
+        "heartbeat", "release", "claim", "commit", "submit", "decide", "remind", "cancel", "saveVersion",
         "checkWritable",
     ]
 
@@ -40,6 +41,7 @@ enum Operation: CustomStringConvertible {
         case .commit: "commit"
         case .submit: "submit"
         case .decide: "decide"
+        case .remind: "remind"
         case .cancel: "cancel"
         case .saveVersion: "saveVersion"
         case .checkWritable: "checkWritable"
@@ -52,6 +54,7 @@ enum Operation: CustomStringConvertible {
         case .submit(let submissions): "submit \(submissions)"
         case .claim(let host, let limit, let only): "claim \(host) limit \(limit) only \(only as Any)"
         case .decide(let id, let decision): "decide \(id) \(decision)"
+        case .remind(let reminders): "remind \(reminders)"
         case .cancel(let id): "cancel \(id)"
         case .heartbeat(let host, let lease): "heartbeat \(host) \(lease)"
         case .release(let host): "release \(host)"
@@ -100,6 +103,10 @@ extension Journal {
             let answer = try await decide(approval: id, decision)
             let value: [AnyHashable] = answer.map { [$0.approval, $0.isNew] } ?? []
             return Answer(value: value, succeeded: answer?.isNew ?? false)
+        case .remind(let reminders):
+            let results = try await remind(reminders, now: now)
+            let isTold = results.contains { (try? $0.get())?.isNew == true }
+            return Answer(value: results.map { $0.mapError(\.withoutWording) }, succeeded: isTold)
         case .cancel(let id):
             let answer = try await cancel(run: id, error: Array("{}".utf8), now: now)
             return Answer(value: answer, succeeded: answer != nil)

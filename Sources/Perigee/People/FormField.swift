@@ -33,7 +33,7 @@ public struct FormField: Hashable, Sendable {
     /// The most characters of a text that declares no bound of its own.
     private static let longest = 10_000
 
-    /// Reads a field as `stdlib/question.lua` hands it over: `{name, title, type, min, max, required, default, one_of, on}`.
+    /// Reads `{name, title, type, min, max, required, default, one_of, on}`, as `stdlib/question.lua` hands it over.
     init(_ declared: JSON) throws(ScriptError) {
         name = declared["name"]?.string ?? ""
         title = declared["title"]?.string ?? name
