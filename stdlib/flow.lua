@@ -52,6 +52,12 @@ function flow.park(label, given)
   return host.load("park")(label, given)
 end
 
+--- Whether this run comes to this line for the first time in a version that has it. The name is kept with the run.
+function flow.changed(name)
+  options.label("flow.changed", name)
+  return host.changed(name)
+end
+
 flow.json = {
   null = host.null,
   array = host.array,

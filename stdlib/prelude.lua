@@ -5,8 +5,9 @@ host.load("errors")
 
 -- Each name is loaded from the piece of the same name when a script first uses it.
 local pieces = {
-  ask = true, call = true, config = true, emit = true, flow = true, http = true, log = true, os = true,
-  print = true, secret = true, sleep = true, try = true, wait = true, workflow = true,
+  ask = true, call = true, checkpoint = true, config = true, each = true, emit = true, flow = true, http = true,
+  log = true, os = true, parallel = true, print = true, saga = true, secret = true, sleep = true, try = true,
+  wait = true, workflow = true,
 }
 
 -- What people reach for out of habit, with the way to do it here.

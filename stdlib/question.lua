@@ -6,7 +6,7 @@ local question = {}
 
 --- The options that every such verb takes.
 question.known = { to = { "table", "string" }, not_by = { "table", "string" }, timeout = { "string", "number" },
-                   remind = { "table", "string" }, hours = "string" }
+                   remind = { "table", "string" }, hours = "string", was = "string" }
 
 local function refuse(name, message, hint)
   raise { code = "PG1011", kind = "script", name = name, message = message, hint = hint }
@@ -136,7 +136,7 @@ function question.ask(verb, label, given, arguments)
     arguments.remind, arguments.remind_milliseconds = times, host.array(lengths)
   end
   arguments.hours = given.hours
-  return host.await_step(verb, label, arguments)
+  return host.await_step(verb, label, arguments, given.was)
 end
 
 return question

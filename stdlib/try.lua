@@ -4,6 +4,7 @@ local raise = host.load("errors")
 
 local function settle(ok, first, ...)
   if ok then return first, ... end
+  if host.is_cancellation(first) then error(first, 0) end
   if type(first) == "table" then return nil, first end
   return nil, { kind = "script", message = tostring(first), retryable = false }
 end

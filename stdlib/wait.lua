@@ -3,7 +3,7 @@ local host = ...
 local options = host.load("options")
 local wait = {}
 
-local known = { event = "string", match = "table", timeout = { "string", "number" } }
+local known = { event = "string", match = "table", timeout = { "string", "number" }, was = "string" }
 
 function wait.event(label, given)
   options.label("wait.event", label)
@@ -14,7 +14,7 @@ function wait.event(label, given)
     arguments.timeout_milliseconds = options.duration("wait.event", "timeout", given.timeout)
     arguments.timeout = given.timeout
   end
-  return host.await_step("wait.event", label, arguments)
+  return host.await_step("wait.event", label, arguments, given.was)
 end
 
 return wait

@@ -5,13 +5,14 @@ local raise = host.load("errors")
 
 local known = {
   name = "string", about = "string", owner = "string", on = "table", key = "string", input = "table",
-  tags = "table", run = "function",
+  tags = "table", timeout = { "string", "number" }, run = "function", on_cancel = "function",
+  on_failure = "function",
 }
 
 -- Known to the language, and not yet to this host: refused rather than passed over.
 local later = {
   "on_conflict", "output", "concurrency", "throttle", "rate_limit", "debounce", "batch", "priority", "retry",
-  "timeout", "breaker", "on_reload", "keep", "alerts", "on_failure", "on_cancel",
+  "breaker", "on_reload", "keep", "alerts",
 }
 
 local trigger_known = { event = "string", match = "table", changed = "table", http = "string", manual = "boolean" }
@@ -60,5 +61,16 @@ return function(given)
     list[index] = trigger(one)
   end
   given.on = host.array(list)
+  if given.timeout ~= nil then
+    given.timeout_milliseconds = options.duration("workflow", "timeout", given.timeout)
+    if given.timeout_milliseconds == 0 then
+      raise { code = "PG1011", kind = "script", name = "timeout", message = "workflow: `timeout` is 0.",
+              hint = "Write how long a run may take, for example \"2d\", or leave it out." }
+    end
+  end
+  for _, name in ipairs { "on_cancel", "on_failure" } do
+    local hook = given[name]
+    if hook then given[name] = function(argument) return hook(argument.input, argument.error) end end
+  end
   return given
 end

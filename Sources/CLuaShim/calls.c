@@ -17,6 +17,7 @@ static int deliver(lua_State *L) {
     pg_state *s = pg_of(L);
     if (s->starved) pg_end(s, PG_ENDED_MEMORY, NULL);
     if (s->reply_kind == PG_FAILURE) return pg_raise_json(L, s->reply.bytes, s->reply.length);
+    if (s->reply_kind == PG_CANCELLATION) return pg_raise_cancellation(L, s->reply.bytes, s->reply.length);
     if (s->reply_kind != PG_VALUE) return 0;
     luaL_checkstack(L, 6, NULL);
     pg_decode(L, s->reply.bytes, s->reply.length);
@@ -140,6 +141,13 @@ static int host_json_decode(lua_State *L) {
     return 1;
 }
 
+/// host.is_cancellation(value): whether this is the error that scripts can't catch.
+static int host_is_cancellation(lua_State *L) {
+    luaL_checkany(L, 1);
+    lua_pushboolean(L, pg_is_cancellation(L, 1));
+    return 1;
+}
+
 /// host.load(name): runs a piece of the stdlib once, with (host, environment).
 static int host_load(lua_State *L) {
     pg_state *s = pg_of(L);
@@ -179,7 +187,8 @@ static void make_metatables(lua_State *L) {
 void pg_open_host(lua_State *L, const char *const *functions, int count) {
     static const luaL_Reg own[] = {
         {"secret", host_secret}, {"array", host_array}, {"is_array", host_is_array}, {"errormeta", host_errormeta},
-        {"load", host_load}, {"json_encode", host_json_encode}, {"json_decode", host_json_decode}, {NULL, NULL},
+        {"load", host_load}, {"json_encode", host_json_encode}, {"json_decode", host_json_decode},
+        {"fork", pg_fork}, {"is_cancellation", host_is_cancellation}, {NULL, NULL},
     };
     make_metatables(L);
     lua_createtable(L, 0, count + 8);

@@ -47,7 +47,7 @@ static int resume(lua_State *L, lua_State *co, int count) {
 
 static bool can_resume(lua_State *L, lua_State *co) {
     lua_Debug frame;
-    if (co == L || (lua_status(co) == LUA_OK && lua_getstack(co, 0, &frame))) {
+    if (co == L || pg_is_branch(L, co) || (lua_status(co) == LUA_OK && lua_getstack(co, 0, &frame))) {
         lua_pushliteral(L, "cannot resume non-suspended coroutine");
         return false;
     }
@@ -79,6 +79,7 @@ static int resume_next(lua_State *L, int status, lua_KContext context);
 static int resume_results(lua_State *L, int results) {
     if (results == -2) return lua_yieldk(L, 0, 0, resume_next);
     if (results < 0) {
+        if (pg_is_cancellation(L, -1)) return lua_error(L);
         lua_pushboolean(L, 0);
         lua_insert(L, -2);
         return 2;
@@ -144,13 +145,14 @@ static int co_wrap(lua_State *L) {
 static int co_close(lua_State *L) {
     lua_State *co = coroutine_argument(L);
     lua_Debug frame;
-    if (co == L || (lua_status(co) == LUA_OK && lua_getstack(co, 0, &frame))) {
+    if (co == L || pg_is_branch(L, co) || (lua_status(co) == LUA_OK && lua_getstack(co, 0, &frame))) {
         return luaL_error(L, "cannot close a coroutine that runs");
     }
     int status = close_thread(L, co);
     lua_pushboolean(L, status == LUA_OK);
     if (status == LUA_OK) return 1;
     lua_xmove(co, L, 1);
+    if (pg_is_cancellation(L, -1)) return lua_error(L);
     return 2;
 }
 

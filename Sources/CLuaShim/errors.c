@@ -32,6 +32,29 @@ int pg_raise_json(lua_State *L, const char *bytes, size_t length) {
     return lua_error(L);
 }
 
+int pg_raise_cancellation(lua_State *L, const char *bytes, size_t length) {
+    luaL_checkstack(L, 6, NULL);
+    pg_decode(L, bytes, length);
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &pg_key_cancellation) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_createtable(L, 0, 1);
+        lua_pushliteral(L, "cancelled");
+        lua_setfield(L, -2, "__metatable");
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &pg_key_cancellation);
+    }
+    if (lua_istable(L, -2)) lua_setmetatable(L, -2);
+    else lua_pop(L, 1);
+    return lua_error(L);
+}
+
+bool pg_is_cancellation(lua_State *L, int index) {
+    if (!lua_istable(L, index) || !lua_getmetatable(L, index)) return false;
+    bool same = lua_rawgetp(L, LUA_REGISTRYINDEX, &pg_key_cancellation) == LUA_TTABLE && lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return same;
+}
+
 static bool is_script(const lua_Debug *frame) {
     return frame->currentline > 0 && strncmp(frame->source, "=stdlib/", 8) != 0;
 }

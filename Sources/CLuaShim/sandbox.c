@@ -203,8 +203,8 @@ static void seed_random(lua_State *L, uint64_t seed) {
 
 void pg_open_sandbox(lua_State *L) {
     static const char *const kept[] = {
-        "assert", "error", "ipairs", "next", "pairs", "pcall", "rawequal", "rawget", "rawlen", "rawset", "select",
-        "getmetatable", "tonumber", "tostring", "type", "xpcall", "_VERSION", "math", "string", "table", "utf8",
+        "assert", "error", "ipairs", "next", "pairs", "rawequal", "rawget", "rawlen", "rawset", "select",
+        "getmetatable", "tonumber", "tostring", "type", "_VERSION", "math", "string", "table", "utf8",
         "coroutine", NULL,
     };
     static const luaL_Reg replaced[] = {
@@ -223,6 +223,7 @@ void pg_open_sandbox(lua_State *L) {
         lua_setfield(L, -2, kept[index]);
     }
     luaL_setfuncs(L, replaced, 0);
+    pg_open_protect(L);
     lua_pushvalue(L, -1);
     lua_setfield(L, -2, "_G");
     lua_rawsetp(L, LUA_REGISTRYINDEX, &pg_key_environment);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 const char pg_key_host, pg_key_environment, pg_key_modules, pg_key_pieces, pg_key_error, pg_key_array, pg_key_secret,
-    pg_key_definition, pg_key_run;
+    pg_key_definition, pg_key_branches, pg_key_cancellation;
 
 typedef struct {
     const char *const *functions;
@@ -123,7 +123,8 @@ int pg_prelude(pg_state *s, const char *bytecode, size_t length, const char *nam
 static void new_run(lua_State *L) {
     pg_state *s = pg_of(L);
     s->run = lua_newthread(L);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &pg_key_run);
+    s->branch = 0;
+    pg_keep_branch(L, 0);
 }
 
 static int prepare_script(lua_State *L) {
@@ -211,6 +212,7 @@ static int finish(pg_state *s, int results) {
 /// Called through pg_guard.
 static int resume_run(pg_state *s, void *context) {
     int *results = context;
+    if (!pg_enter_branch(s, s->branch)) return fail_with(s, "the branch has ended");
     int arguments = lua_status(s->run) == LUA_OK ? lua_gettop(s->run) - 1 : 0;
     s->current = s->run;
     pg_in(s);
@@ -233,9 +235,10 @@ static int resume_run(pg_state *s, void *context) {
     return PG_FAILED;
 }
 
-int pg_advance(pg_state *s, int kind, const char *bytes, size_t length) {
+int pg_advance(pg_state *s, int branch, int kind, const char *bytes, size_t length) {
     int results = 0;
     if (s->ended) return s->ended;
+    s->branch = branch;
     if (!s->preempted) {
         s->cpu_used = 0;
         pg_set_reply(s, bytes, length);
@@ -244,7 +247,8 @@ int pg_advance(pg_state *s, int kind, const char *bytes, size_t length) {
     s->suspending = s->preempted = s->is_answered = s->refusal_pending = false;
     s->blocked = 0;
     int ended = pg_guard(s, resume_run, &results);
-    return ended == PG_RETURNED ? finish(s, results) : ended;
+    if (branch != 0 && ended == PG_RETURNED) pg_drop_branch(s, branch);
+    return ended == PG_RETURNED && branch == 0 ? finish(s, results) : ended;
 }
 
 static int encode_definition(lua_State *L) {

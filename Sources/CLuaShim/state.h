@@ -62,7 +62,8 @@ typedef struct pg_arena pg_arena;
 
 struct pg_state {
     lua_State *main;               // owns the registry; scripts never run on it
-    lua_State *run;                // the run's coroutine
+    lua_State *run;                // the coroutine of the branch that ran last
+    int branch;                    // its number; 0 is the run's own
     lua_State *volatile current;   // the coroutine that runs now
     pg_host host;
     pg_limits limits;
@@ -132,6 +133,9 @@ void pg_decode(lua_State *L, const char *bytes, size_t length);
 // errors.c
 int pg_raise(lua_State *L, const char *code, const char *kind, const char *message, const char *hint);
 int pg_raise_json(lua_State *L, const char *bytes, size_t length);
+/// Raises the error that a script can't catch, and tells whether the value at an index is one.
+int pg_raise_cancellation(lua_State *L, const char *bytes, size_t length);
+bool pg_is_cancellation(lua_State *L, int index);
 /// The innermost frame of a text that a person wrote.
 bool pg_find_frame(lua_State *L, lua_Debug *frame);
 bool pg_find_script(lua_State *L, char *script, size_t size, int *line);
@@ -144,6 +148,16 @@ int pg_load_chunk(lua_State *L, const char *bytecode, size_t length, const char 
 
 // calls.c: makes the table `host`.
 void pg_open_host(lua_State *L, const char *const *functions, int count);
+
+// branches.c: the coroutines of a run's branches, in the registry by their numbers.
+int pg_fork(lua_State *L);
+void pg_keep_branch(lua_State *L, int number);
+bool pg_enter_branch(pg_state *state, int number);
+void pg_drop_branch(pg_state *state, int number);
+bool pg_is_branch(lua_State *L, lua_State *co);
+
+// protect.c: replaces pcall and xpcall.
+void pg_open_protect(lua_State *L);
 
 // search.c: replaces find, match, gmatch and gsub in the library `string`.
 void pg_open_search(lua_State *L);
@@ -183,6 +197,6 @@ void pg_open_text(lua_State *L);
 
 // Keys in the registry (their addresses).
 extern const char pg_key_host, pg_key_environment, pg_key_modules, pg_key_pieces, pg_key_error, pg_key_array,
-    pg_key_secret, pg_key_definition, pg_key_run;
+    pg_key_secret, pg_key_definition, pg_key_branches, pg_key_cancellation;
 
 #endif

@@ -38,30 +38,38 @@ extension WorkflowHost {
         try await journal.files(bundle: bundle) ?? [:]
     }
 
-    /// Cancels a run: it ends as soon as the step under way can be broken off.
+    /// Cancels a run: its script gets an error at its next step that it can't catch, sagas undo what they did, and
+    /// `on_cancel` runs.
+    ///
+    /// Asked a second time, the run ends at once.
     ///
     /// - Parameters:
     ///   - by: who cancels it.
     ///   - reason: why, for those who look at it later.
+    ///   - isForced: end it at once, without asking its script.
     /// - Returns: the run as it stands now.
     /// - Throws: ``HostError`` if there is no such run or it has ended; ``JournalError`` if the store fails.
-    public func cancel(run id: String, by: String, reason: String? = nil) async throws -> RunRecord {
+    public func cancel(
+        run id: String, by: String, reason: String? = nil, isForced: Bool = false
+    ) async throws -> RunRecord {
         _ = try await run(id: id)
         let error = Cancelled.error(by: by, reason: reason).bytes
-        switch try await journal.cancel(run: id, error: error, now: ambient.now) {
+        switch try await journal.cancel(run: id, error: error, isForced: isForced, now: ambient.now) {
         case nil: throw HostError.unknownRun(id)
         case .alreadyEnded(let run): throw HostError.alreadyEnded(run)
-        case .cancelled(let run):
-            await shard(of: run.number)?.forget(run.number)
+        case .ended(let run):
+            await shard(of: run.number)?.giveUp(run.number)
             activityHub.send(
                 .runEnded(
-                    run: id, workflow: run.workflow, status: .cancelled, milliseconds: 0,
+                    run: id, workflow: run.workflow, status: run.status, milliseconds: 0,
                     error: error))
             activityHub.send(.runChanged(id: id))
             waiters.ended(id)
             return run
         case .requested(let run):
-            await cancelHere(run.number, error: error)
+            await shard(of: run.number)?.tell(ClaimedRun(run: run, answers: []))
+            dispatcher.poke()
+            activityHub.send(.runChanged(id: id))
             return run
         }
     }

@@ -119,8 +119,13 @@ public final class WorkflowHost: Service, Sendable {
             }
             group.addTask { await self.reminders.run() }
             phase.withLock { $0.becomeReady() }
-            await dispatcher.run { claimed in
-                await shards[Int(claimed.run.number % Int64(shards.count))].take(claimed)
+            await dispatcher.run { work in
+                switch work {
+                case .take(let claimed):
+                    await shards[Int(claimed.run.number % Int64(shards.count))].take(claimed)
+                case .tell(let claimed):
+                    await shards[Int(claimed.run.number % Int64(shards.count))].tell(claimed)
+                }
             }
             group.cancelAll()
         }
@@ -158,9 +163,6 @@ public final class WorkflowHost: Service, Sendable {
             dispatcher.poke()
             reminders.poke()
         }
-        for number in heartbeat.cancelRequested {
-            await cancelHere(number, error: Cancelled.error(by: "another host", reason: nil).bytes)
-        }
         return heartbeat.freed
     }
 
@@ -180,11 +182,6 @@ public final class WorkflowHost: Service, Sendable {
         phase.withLock { phase in
             phase.shards.isEmpty ? nil : phase.shards[Int(number % Int64(phase.shards.count))]
         }
-    }
-
-    func cancelHere(_ number: Int64, error: Payload) async {
-        phase.withLock { $0.services }?.requestCancel(number, error: error)
-        await shard(of: number)?.cancelRun(number, error: error)
     }
 
     // MARK: Its state
@@ -279,5 +276,15 @@ enum Cancelled {
             code: "PG2060", kind: "cancelled",
             message: "Cancelled by \(by)" + (reason.map { ": \($0)" } ?? "."),
             hint: "Start the workflow again if it is needed after all.", fields: ["by": .string(by)])
+    }
+
+    static func timedOut(_ run: RunRecord) -> ScriptError {
+        let started = run.startedAt ?? run.createdAt
+        let length = DurationText.text(
+            milliseconds: (run.deadlineAt ?? started).milliseconds - started.milliseconds)
+        return ScriptError(
+            code: "PG2061", kind: "timeout",
+            message: "The run took longer than the \(length) that it may take.",
+            hint: "Give the workflow a longer `timeout`, or look for what it waited for.")
     }
 }

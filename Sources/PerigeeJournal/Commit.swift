@@ -39,6 +39,9 @@ public struct Commit: Hashable, Sendable {
     /// They are gone before the new ones open; an approval that nobody has decided is `cancelled`. Ids that
     /// are none of this run's waits mean nothing.
     public var closes: [String]
+    /// Paths of branches whose entries are not kept any longer, those of this commit and earlier ones, with the
+    /// branches inside them.
+    public var prunes: [String]
     /// Events that the run emitted, each with the runs it starts.
     public var emits: [Submission]
     public var annotations: [Annotation]
@@ -47,14 +50,16 @@ public struct Commit: Hashable, Sendable {
     /// A new status line; `nil` leaves it.
     public var statusText: String?
     public var move: Move?
+    /// Whether the host goes on working on the run while waits of it are open: ``Claim/told`` has their answers.
+    public var watches: Bool
     public var next: Next
 
     public init(
         run: Int64, epoch: Int64, at: Timestamp, entries: [Entry] = [], opens: [Wait] = [],
-        closes: [String] = [],
+        closes: [String] = [], prunes: [String] = [],
         emits: [Submission] = [], annotations: [Annotation] = [], tags: Payload? = nil,
         statusText: String? = nil,
-        move: Move? = nil, next: Next
+        move: Move? = nil, watches: Bool = false, next: Next
     ) {
         self.run = run
         self.epoch = epoch
@@ -62,11 +67,13 @@ public struct Commit: Hashable, Sendable {
         self.entries = entries
         self.opens = opens
         self.closes = closes
+        self.prunes = prunes
         self.emits = emits
         self.annotations = annotations
         self.tags = tags
         self.statusText = statusText
         self.move = move
+        self.watches = watches
         self.next = next
     }
 }
@@ -98,11 +105,15 @@ public struct ClaimedRun: Hashable, Sendable {
 /// What came of a claim.
 public struct Claim: Hashable, Sendable {
     public var runs: [ClaimedRun]
-    /// When the next run that nobody owns can be claimed, as far as is known now; `nil` for never.
+    /// Runs that the host owned already, under the epoch that they had, for which something has come: an answer, a
+    /// request to cancel, or the end of their time.
+    public var told: [ClaimedRun]
+    /// When there is something to claim or to be told next, as far as is known now; `nil` for never.
     public var nextDue: Timestamp?
 
-    public init(runs: [ClaimedRun], nextDue: Timestamp?) {
+    public init(runs: [ClaimedRun], told: [ClaimedRun] = [], nextDue: Timestamp?) {
         self.runs = runs
+        self.told = told
         self.nextDue = nextDue
     }
 }
@@ -111,20 +122,17 @@ public struct Claim: Hashable, Sendable {
 public struct Heartbeat: Hashable, Sendable {
     /// How many runs were freed because the host that owned them is gone.
     public var freed: Int
-    /// Runs of this host that somebody asked to cancel, by number.
-    public var cancelRequested: [Int64]
 
-    public init(freed: Int, cancelRequested: [Int64]) {
+    public init(freed: Int) {
         self.freed = freed
-        self.cancelRequested = cancelRequested
     }
 }
 
-/// What became of a request to cancel.
+/// What became of a request to end a run.
 public enum Cancellation: Hashable, Sendable {
-    /// Nobody worked on the run: it is cancelled now.
-    case cancelled(RunRecord)
-    /// A host works on it and was told.
+    /// Its script had nothing to undo, or was not to be asked: it has ended now.
+    case ended(RunRecord)
+    /// Its script is told at its next step, and unwinds.
     case requested(RunRecord)
     /// It had ended before.
     case alreadyEnded(RunRecord)

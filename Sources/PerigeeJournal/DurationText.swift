@@ -27,6 +27,17 @@ public enum DurationText {
         return whole + inDay <= longest ? whole + inDay : nil
     }
 
+    /// Writes a duration: `1h30m`; 0 and less are `0s`.
+    public static func text(milliseconds: Int64) -> String {
+        var rest = max(0, milliseconds)
+        var text = ""
+        for unit in plainUnits where rest >= unit.milliseconds {
+            text += "\(rest / unit.milliseconds)\(unit.name)"
+            rest %= unit.milliseconds
+        }
+        return text.isEmpty ? "0s" : text
+    }
+
     private static let plainUnits: [(name: String, milliseconds: Int64)] = [
         ("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1),
     ]

@@ -51,10 +51,13 @@ public struct NewRun: Hashable, Sendable {
     public var status: RunStatus
     /// Why it needs attention.
     public var error: Payload?
+    /// How long it may take from its start on, in milliseconds; `nil` for as long as it needs.
+    public var timeoutMilliseconds: Int64?
 
     public init(
         id: String, workflow: String, version: Int, bundle: String, key: String? = nil, input: Payload,
-        trigger: Payload, correlationID: String, status: RunStatus = .queued, error: Payload? = nil
+        trigger: Payload, correlationID: String, status: RunStatus = .queued, error: Payload? = nil,
+        timeoutMilliseconds: Int64? = nil
     ) {
         self.id = id
         self.workflow = workflow
@@ -66,6 +69,7 @@ public struct NewRun: Hashable, Sendable {
         self.correlationID = correlationID
         self.status = status
         self.error = error
+        self.timeoutMilliseconds = timeoutMilliseconds
     }
 }
 

@@ -9,8 +9,7 @@ public protocol Journal: Sendable {
     ///
     /// A host is gone when its lease has ended, or when the store knows so for another reason (a file that only one
     /// process can open). A host that has no lease yet is a new life of itself: what its id owned is freed, too.
-    /// A freed run is `queued` and can be claimed at once; one that somebody asked to cancel is `cancelled`
-    /// instead. Call it once before the first claim.
+    /// A freed run is `queued` and can be claimed at once. Call it once before the first claim.
     ///
     /// - Parameters:
     ///   - host: the host's id, the same for as long as its process lives.
@@ -24,8 +23,10 @@ public protocol Journal: Sendable {
     /// Makes runs that can go on this host's own: those that are queued, freed, or have an answer for a wait.
     ///
     /// Waits whose time has come are answered by that first, at `now`; such an approval is `expired`. A claimed run
-    /// is `running`, has a new epoch, and its `startedAt` is set at the first claim. Every answer that no commit has
-    /// closed comes along, also when it came along before.
+    /// is `running`, has a new epoch, and its `startedAt` and `deadlineAt` are set at the first claim. Every answer
+    /// that no commit has closed comes along, also when it came along before. A run can be claimed, too, when somebody
+    /// asked to cancel it or its deadline has come, until a ``Fact/endRequested(_:error:)`` is among its entries. What
+    /// comes for a run that the host owns already is told in ``Claim/told``.
     ///
     /// - Parameters:
     ///   - limit: at most this many runs, 1 or more, those that could go on longest first.
@@ -45,7 +46,7 @@ public protocol Journal: Sendable {
     /// After ``Commit/Next/waiting`` a run that has an answer can be claimed at once; one with nothing to wait for is
     /// refused with ``JournalError/invalid(_:)``, and so are a wait id that is taken and an emitted event that is
     /// refused. At an end, and where it needs attention, its waits are gone and its open approvals are `cancelled`.
-    /// A request to cancel that its host did not act on takes effect when the host lets go of the run.
+    /// A run that needs attention and was asked to end before is cancelled instead, if it has not begun to unwind.
     func commit(_ commits: [Commit]) async throws -> [Result<CommitReceipt, JournalError>]
 
     /// Accepts events and runs.
@@ -78,11 +79,16 @@ public protocol Journal: Sendable {
         ReminderReceipt, JournalError
     >]
 
-    /// Cancels a run that nobody works on; asks the host that works on it otherwise (see ``Heartbeat``).
+    /// Asks a run to end; the next ``claim(host:namespace:now:limit:only:)`` says so to the host that works on it.
     ///
-    /// - Parameter error: why, as the run will show it: `{kind: "cancelled", code, message, by, …}`.
+    /// A run that has not started, or that needs attention, is `cancelled` at once. One that was asked before, or is
+    /// forced, is `terminated` at once: its host's next commit is refused.
+    ///
+    /// - Parameters:
+    ///   - error: why, as the run will show it: `{kind: "cancelled", code, message, by, …}`.
+    ///   - isForced: without asking its script.
     /// - Returns: `nil` if there is no such run.
-    func cancel(run: String, error: Payload, now: Timestamp) async throws -> Cancellation?
+    func cancel(run: String, error: Payload, isForced: Bool, now: Timestamp) async throws -> Cancellation?
 
     /// Keeps a version of a workflow.
     ///

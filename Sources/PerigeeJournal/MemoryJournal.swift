@@ -52,8 +52,10 @@ public final class MemoryJournal: Journal {
         state.withLock { state in reminders.map { state.remind($0, now: now) } }
     }
 
-    public func cancel(run: String, error: Payload, now: Timestamp) async throws -> Cancellation? {
-        state.withLock { $0.cancel(run: run, error: error, now: now) }
+    public func cancel(run: String, error: Payload, isForced: Bool, now: Timestamp) async throws
+        -> Cancellation?
+    {
+        state.withLock { $0.cancel(run: run, error: error, isForced: isForced, now: now) }
     }
 
     public func saveVersion(

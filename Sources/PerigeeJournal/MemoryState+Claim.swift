@@ -3,8 +3,7 @@ extension MemoryState {
         leases = leases.filter { $0.key == host || $0.value > now }
         let freed = free(now: now) { owner, leases in leases[owner] == nil }
         leases[host] = leaseUntil
-        let cancelRequested = runs.filter { $0.record.owner == host && $0.cancelError != nil }
-        return Heartbeat(freed: freed, cancelRequested: cancelRequested.map(\.record.number))
+        return Heartbeat(freed: freed)
     }
 
     mutating func release(host: String, now: Timestamp) {
@@ -22,12 +21,39 @@ extension MemoryState {
     }
 
     mutating func claim(host: String, namespace: String, now: Timestamp, limit: Int, only: Int64?) -> Claim {
-        let ready = wakeable.filter { self[$0].record.namespace == namespace && wakesBy(now, $0) }
+        let mine = wakeable.filter { number in
+            let record = self[number].record
+            return record.namespace == namespace && (record.owner == nil || record.owner == host)
+        }
+        let ready = mine.filter { wakesBy(now, $0) }
         let due = ready.sorted { (wakeTime($0), $0) < (wakeTime($1), $1) }.prefix(limit)
         let chosen = only.map { canClaim($0, namespace) ? [$0] : [] } ?? Array(due)
-        let claimed = chosen.map { take($0, host: host, now: now) }
-        let rest = wakeable.filter { self[$0].record.namespace == namespace }
-        return Claim(runs: claimed, nextDue: rest.compactMap { self[$0].wakeAt }.min())
+        var claim = Claim(runs: [], nextDue: nil)
+        for number in chosen {
+            if self[number].record.owner == nil {
+                claim.runs.append(take(number, host: host, now: now))
+            } else {
+                claim.told.append(tell(number, now: now))
+            }
+        }
+        claim.nextDue = mine.compactMap { self[$0].wakeAt }.min()
+        return claim
+    }
+
+    /// What has come for a run that goes on working.
+    private mutating func tell(_ number: Int64, now: Timestamp) -> ClaimedRun {
+        answerDueWaits(number, now: now)
+        let run = self[number]
+        let deadline = run.isEnding ? nil : run.record.deadlineAt.flatMap { $0 > now ? $0 : nil }
+        let due = run.waits.filter { $0.answer == nil }.compactMap(\.wait.dueAt)
+        setWake(number, (due + [deadline].compactMap { $0 }).min())
+        return claimed(number)
+    }
+
+    private func claimed(_ number: Int64) -> ClaimedRun {
+        let answered = self[number].waits.filter { $0.answer != nil }
+        let answers = answered.sorted { $0.arrival < $1.arrival }.compactMap(\.answer)
+        return ClaimedRun(run: self[number].record, answers: answers.sortedByTime())
     }
 
     private func wakeTime(_ number: Int64) -> Timestamp {
@@ -47,14 +73,17 @@ extension MemoryState {
 
     private mutating func take(_ number: Int64, host: String, now: Timestamp) -> ClaimedRun {
         answerDueWaits(number, now: now)
-        setWake(number, nil)
         self[number].record.owner = host
         self[number].record.epoch += 1
         self[number].record.status = .running
-        if self[number].record.startedAt == nil { self[number].record.startedAt = now }
-        let answered = self[number].waits.filter { $0.answer != nil }
-        let answers = answered.sorted { $0.arrival < $1.arrival }.compactMap(\.answer)
-        return ClaimedRun(run: self[number].shown, answers: answers.sortedByTime())
+        if self[number].record.startedAt == nil {
+            self[number].record.startedAt = now
+            self[number].record.deadlineAt = self[number].timeoutMilliseconds.map {
+                now.adding(milliseconds: $0)
+            }
+        }
+        setWake(number, self[number].isEnding ? nil : self[number].record.deadlineAt)
+        return claimed(number)
     }
 
     private mutating func answerDueWaits(_ number: Int64, now: Timestamp) {
@@ -68,15 +97,21 @@ extension MemoryState {
         }
     }
 
-    mutating func cancel(run id: String, error: Payload, now: Timestamp) -> Cancellation? {
+    mutating func cancel(run id: String, error: Payload, isForced: Bool, now: Timestamp) -> Cancellation? {
         guard let number = runNumbers[id] else { return nil }
-        if self[number].record.status.isFinal { return .alreadyEnded(self[number].shown) }
-        if self[number].record.owner != nil {
-            if self[number].cancelError == nil { self[number].cancelError = error }
-            return .requested(self[number].shown)
+        let record = self[number].record
+        if record.status.isFinal { return .alreadyEnded(self[number].shown) }
+        guard !isForced, record.cancelRequest == nil else {
+            end(number, .terminated, output: nil, error: error, at: now)
+            return .ended(self[number].shown)
         }
-        end(number, .cancelled, output: nil, error: error, at: now)
-        return .cancelled(self[number].shown)
+        guard record.startedAt != nil, record.status != .attention else {
+            end(number, .cancelled, output: nil, error: error, at: now)
+            return .ended(self[number].shown)
+        }
+        self[number].record.cancelRequest = error
+        setWake(number, self[number].wakeAt.map { min($0, now) } ?? now)
+        return .requested(self[number].shown)
     }
 }
 

@@ -18,7 +18,7 @@ extension MemoryState {
             return .fenced(run: commit.run)
         }
         let kept = run.waits.filter { !commit.closes.contains($0.wait.id) }
-        if let fault = commit.fault(entryCount: run.entries.count, openWaits: kept.count) { return fault }
+        if let fault = commit.fault(entryCount: run.record.entryCount, openWaits: kept.count) { return fault }
         var opened: Set<String> = []
         for wait in commit.opens {
             let closedFirst =
@@ -34,7 +34,9 @@ extension MemoryState {
     private mutating func apply(_ commit: Commit) throws(JournalError) -> CommitReceipt {
         let number = commit.run
         self[number].entries += commit.entries
-        self[number].record.entryCount = self[number].entries.count
+        if let last = commit.entries.last { self[number].record.entryCount = last.sequence }
+        for path in commit.prunes { self[number].entries.removeAll { $0.fact.isInside(path) } }
+        if commit.asksToEnd { self[number].isEnding = true }
         annotate(number, commit.annotations)
         if let tags = commit.tags { self[number].record.tags = tags }
         if let text = commit.statusText { self[number].record.statusText = text }
@@ -46,8 +48,9 @@ extension MemoryState {
         for wait in commit.opens { open(number, wait, now: commit.at) }
         var wakes = false
         for emit in commit.emits where try submit(emit, now: commit.at).wakes { wakes = true }
-        follow(number, commit.next, at: commit.at)
-        let wakesItself = self[number].wakeAt.map { $0 <= commit.at } ?? false
+        follow(number, commit)
+        let isHeard = commit.next == .waiting || commit.next == .running && commit.watches
+        let wakesItself = isHeard && self[number].wakeAt.map { $0 <= commit.at } ?? false
         return CommitReceipt(wakesRuns: wakes || wakesItself)
     }
 
@@ -60,26 +63,24 @@ extension MemoryState {
         }
     }
 
-    private mutating func follow(_ number: Int64, _ next: Commit.Next, at: Timestamp) {
-        switch next {
-        case .running: return
+    private mutating func follow(_ number: Int64, _ commit: Commit) {
+        switch commit.next {
+        case .running:
+            if commit.watches { setWake(number, wakeTime(of: number, now: commit.at)) }
         case .ended(let status, let output, let error):
-            end(number, status, output: output, error: error, at: at)
-            return
-        case .waiting, .attention: break
-        }
-        // A request to cancel that the host did not see takes effect when it lets go.
-        if let error = self[number].cancelError {
-            end(number, .cancelled, output: nil, error: error, at: at)
-        } else if case .attention(let error) = next {
+            end(number, status, output: output, error: error, at: commit.at)
+        case .waiting:
+            letGo(number, .waiting)
+            setWake(number, wakeTime(of: number, now: commit.at))
+        case .attention(let error):
+            // A request to cancel that the host did not see takes effect now.
+            if let request = self[number].record.cancelRequest, !self[number].isEnding {
+                end(number, .cancelled, output: nil, error: request, at: commit.at)
+                return
+            }
             letGo(number, .attention)
             dropWaits(number)
             self[number].record.error = error
-        } else {
-            letGo(number, .waiting)
-            let waits = self[number].waits
-            let isAnswered = waits.contains { $0.answer != nil }
-            setWake(number, isAnswered ? at : waits.compactMap(\.wait.dueAt).min())
         }
     }
 }

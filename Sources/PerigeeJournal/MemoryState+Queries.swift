@@ -1,7 +1,7 @@
 extension MemoryState {
     func entries(run number: Int64, after: Int, limit: Int) -> [Entry] {
         guard number >= 1, number <= runs.count else { return [] }
-        return Array(self[number].entries.dropFirst(max(0, after)).prefix(limit))
+        return Array(self[number].entries.drop { $0.sequence <= after }.prefix(limit))
     }
 
     func runs(_ query: RunQuery) -> RunPage {

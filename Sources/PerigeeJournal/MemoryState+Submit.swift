@@ -85,7 +85,8 @@ extension MemoryState {
             version: start.version, bundle: start.bundle, status: start.status, key: start.key,
             input: start.input, error: start.error, trigger: start.trigger, eventID: submission.event?.id,
             correlationID: start.correlationID, createdAt: now)
-        runs.append(Run(record: record, eventsAfter: events.count))
+        runs.append(
+            Run(record: record, eventsAfter: events.count, timeoutMilliseconds: start.timeoutMilliseconds))
         runNumbers[start.id] = number
         if let keyName { runKeys[keyName] = number }
         if start.status == .queued { setWake(number, now) }

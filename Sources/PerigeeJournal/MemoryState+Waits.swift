@@ -45,7 +45,6 @@ extension MemoryState {
         self[number].waits[index].arrival = (run.waits.map(\.arrival).max() ?? 0) + 1
         self[number].waits[index].answer = WaitAnswer(
             wait: wait.id, address: wait.address, at: at, payload: payload)
-        guard run.record.owner == nil else { return false }
         if let wakeAt = run.wakeAt, wakeAt <= at { return false }
         setWake(number, at)
         return true

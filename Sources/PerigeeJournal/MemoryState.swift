@@ -8,8 +8,10 @@ struct MemoryState {
         var wakeAt: Timestamp?
         /// Its waits look back at events after this many.
         var eventsAfter: Int
-        /// Why somebody asked to cancel it while a host worked on it.
-        var cancelError: Payload?
+        /// How long it may take once it has started.
+        var timeoutMilliseconds: Int64?
+        /// Whether a request to end is among its entries: it unwinds, and no other request is told.
+        var isEnding = false
         var entries: [Entry] = []
         var annotations: [Annotation] = []
         /// In the order in which they were opened.
@@ -66,7 +68,9 @@ extension MemoryState.Run {
     /// The run as callers see it.
     var shown: RunRecord {
         var shown = record
-        if record.status == .waiting { shown.waits = waits.filter { $0.answer == nil }.map(\.wait) }
+        if record.status == .waiting || record.status == .running {
+            shown.waits = waits.filter { $0.answer == nil }.map(\.wait)
+        }
         return shown
     }
 }
@@ -96,7 +100,7 @@ extension MemoryState {
         self[number].record.error = error
         self[number].record.endedAt = at
         self[number].usedEvents = []
-        self[number].cancelError = nil
+        self[number].record.cancelRequest = nil
     }
 
     /// Nobody owns the run any more, and nothing wakes it yet.
@@ -107,14 +111,17 @@ extension MemoryState {
     }
 
     /// Frees a run whose host is gone.
-    ///
-    /// A request to cancel it takes effect, as nobody works on it now.
     mutating func free(_ number: Int64, now: Timestamp) {
-        if let error = self[number].cancelError {
-            end(number, .cancelled, output: nil, error: error, at: now)
-        } else {
-            letGo(number, .queued)
-            setWake(number, now)
-        }
+        letGo(number, .queued)
+        setWake(number, now)
+    }
+
+    /// When something is to come for a run, as its waits stand.
+    func wakeTime(of number: Int64, now: Timestamp) -> Timestamp? {
+        let run = self[number]
+        let isAsked = run.record.cancelRequest != nil && !run.isEnding
+        guard !isAsked, !run.waits.contains(where: { $0.answer != nil }) else { return now }
+        let deadline = run.isEnding ? nil : run.record.deadlineAt
+        return (run.waits.compactMap(\.wait.dueAt) + [deadline].compactMap { $0 }).min()
     }
 }

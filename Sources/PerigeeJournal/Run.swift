@@ -96,11 +96,16 @@ public enum Fact: Hashable, Sendable {
     case waitOpened(Step, wait: String)
     /// The run moved to another version of its workflow.
     case versionMoved(from: Int, to: Int, bundle: String)
+    /// Somebody, or its time, asked the run to end with this status (``RunStatus/cancelled`` or
+    /// ``RunStatus/timed_out``): what follows is its unwinding.
+    case endRequested(RunStatus, error: Payload)
+    /// A person took back every entry from this sequence on; they count no more.
+    case reset(to: Int)
 }
 
 /// A fact at its place in a run's journal.
 public struct Entry: Hashable, Sendable {
-    /// The place, from 1, without gaps.
+    /// The place, from 1; gaps are what a checkpoint did not keep.
     public var sequence: Int
     public var recordedAt: Timestamp
     public var fact: Fact
@@ -183,13 +188,17 @@ public struct RunRecord: Hashable, Sendable {
     public var startedAt: Timestamp?
     /// When it came to its end (`status.isFinal`).
     public var endedAt: Timestamp?
-    /// What it waits for; empty unless `status` is ``RunStatus/waiting``.
+    /// When it runs out of the time that its workflow allows; known once it has started.
+    public var deadlineAt: Timestamp?
+    /// Why somebody asked to cancel it; it unwinds, unless it has ended.
+    public var cancelRequest: Payload?
+    /// What it waits for, while it is ``RunStatus/waiting`` or ``RunStatus/running``; a ``ClaimedRun`` has it not.
     public var waits: [Wait]
     /// The host that works on it.
     public var owner: String?
     /// Rises with every claim; a commit under an older epoch is refused.
     public var epoch: Int64
-    /// How many entries its journal has.
+    /// The sequence of the last entry of its journal.
     public var entryCount: Int
 
     public init(
@@ -197,7 +206,7 @@ public struct RunRecord: Hashable, Sendable {
         status: RunStatus, key: String?, input: Payload, output: Payload? = nil, error: Payload? = nil,
         trigger: Payload, eventID: String? = nil, correlationID: String, tags: Payload? = nil,
         statusText: String? = nil, createdAt: Timestamp, startedAt: Timestamp? = nil,
-        endedAt: Timestamp? = nil,
+        endedAt: Timestamp? = nil, deadlineAt: Timestamp? = nil, cancelRequest: Payload? = nil,
         waits: [Wait] = [], owner: String? = nil, epoch: Int64 = 0, entryCount: Int = 0
     ) {
         self.id = id
@@ -219,6 +228,8 @@ public struct RunRecord: Hashable, Sendable {
         self.createdAt = createdAt
         self.startedAt = startedAt
         self.endedAt = endedAt
+        self.deadlineAt = deadlineAt
+        self.cancelRequest = cancelRequest
         self.waits = waits
         self.owner = owner
         self.epoch = epoch

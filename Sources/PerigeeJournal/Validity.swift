@@ -30,6 +30,24 @@ extension Commit {
     }
 }
 
+extension Commit {
+    /// Whether a request to end is among its entries.
+    package var asksToEnd: Bool {
+        entries.contains { if case .endRequested = $0.fact { true } else { false } }
+    }
+}
+
+extension Fact {
+    /// Whether it belongs to a branch or to one inside it.
+    package func isInside(_ path: String) -> Bool {
+        switch self {
+        case .stepCompleted(let step, _, _, _), .waitOpened(let step, _):
+            step.address.path == path || step.address.path.hasPrefix(path + "/")
+        case .versionMoved, .endRequested, .reset: false
+        }
+    }
+}
+
 /// Throws unless a page's size is within its bounds.
 package func checkLimit(_ limit: Int, _ bounds: ClosedRange<Int>) throws(JournalError) {
     guard bounds.contains(limit) else {

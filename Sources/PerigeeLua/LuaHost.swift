@@ -9,6 +9,8 @@ public enum LuaReply: Hashable, Sendable {
     case nothing
     /// A JSON object; it is raised as an error table.
     case failure(Bytes)
+    /// A JSON object; it is raised as an error that the script can't catch.
+    case cancellation(Bytes)
 }
 
 /// What a function of the host does.

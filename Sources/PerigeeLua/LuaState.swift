@@ -79,10 +79,13 @@ public final class LuaState {
 
     /// Starts, or goes on.
     ///
-    /// - Parameter reply: what a suspended call gets; `nil` at the start and after ``LuaStep/preempted``.
-    public func advance(_ reply: LuaReply?) -> LuaStep {
+    /// - Parameters:
+    ///   - reply: what a suspended call gets; `nil` at the start and after ``LuaStep/preempted``.
+    ///   - branch: 0 for the function that was begun, otherwise one that the script began by `host.fork`, whose result
+    ///     is not kept. After ``LuaStep/preempted`` the same branch has to go on first.
+    public func advance(_ reply: LuaReply?, branch: Int = 0) -> LuaStep {
         let (kind, content) = (reply ?? .nothing).shim
-        return step(content.withUnsafeBytes { pg_advance(state, kind, chars($0), $0.count) })
+        return step(content.withUnsafeBytes { pg_advance(state, Int32(branch), kind, chars($0), $0.count) })
     }
 
     private func step(_ result: Int32) -> LuaStep {
@@ -184,6 +187,7 @@ extension LuaReply {
         case .value(let bytes): (Int32(PG_VALUE), bytes)
         case .nothing: (Int32(PG_NOTHING), [])
         case .failure(let bytes): (Int32(PG_FAILURE), bytes)
+        case .cancellation(let bytes): (Int32(PG_CANCELLATION), bytes)
         }
     }
 }

@@ -131,8 +131,10 @@ public final class SQLiteJournal: Journal {
         }
     }
 
-    public func cancel(run: String, error: Payload, now: Timestamp) async throws -> Cancellation? {
-        try await writer.write { try $0.cancel(run: run, error: error, now: now) }
+    public func cancel(run: String, error: Payload, isForced: Bool, now: Timestamp) async throws
+        -> Cancellation?
+    {
+        try await writer.write { try $0.cancel(run: run, error: error, isForced: isForced, now: now) }
     }
 
     public func saveVersion(

@@ -16,8 +16,8 @@ enum Schema {
     /// What changes with every commit stands in `runs`; what never changes and may be long stands in
     /// `run_inputs`, so that a commit does not write it again.
     ///
-    /// `wake_at` is set only while nobody owns the run, and a run is owned exactly while its status is
-    /// `running`.
+    /// `wake_at` is when something is to come for the run; a run is owned exactly while its status is `running`.
+    /// `entry_count` is the sequence of the last entry.
     private static let runs = [
         """
         CREATE TABLE runs (
@@ -25,7 +25,8 @@ enum Schema {
             workflow TEXT NOT NULL, version INTEGER NOT NULL, bundle TEXT NOT NULL, status TEXT NOT NULL,
             key TEXT, owner TEXT, epoch INTEGER NOT NULL DEFAULT 0, entry_count INTEGER NOT NULL DEFAULT 0,
             wake_at INTEGER, events_after INTEGER NOT NULL, created_at INTEGER NOT NULL, started_at INTEGER,
-            ended_at INTEGER, tags BLOB, status_text TEXT, output BLOB, error BLOB, cancel_error BLOB
+            ended_at INTEGER, timeout INTEGER, deadline_at INTEGER, tags BLOB, status_text TEXT, output BLOB,
+            error BLOB, cancel_error BLOB, is_ending INTEGER NOT NULL DEFAULT 0
         ) STRICT
         """,
         """
@@ -38,8 +39,8 @@ enum Schema {
         "CREATE INDEX runs_by_status ON runs (status, namespace)",
         "CREATE INDEX runs_by_workflow ON runs (namespace, workflow)",
         "CREATE UNIQUE INDEX runs_by_key ON runs (namespace, key, workflow) WHERE key IS NOT NULL",
-        "CREATE INDEX runs_to_cancel ON runs (owner) WHERE cancel_error IS NOT NULL",
-        // kind: 1 a step ended, 2 a wait opened, 3 the version moved.
+        // kind: 1 a step ended, 2 a wait opened, 3 the version moved, 4 an end was requested (its status stands in
+        // `verb`, its error in `outcome`), 5 a reset (to the sequence in `from_version`).
         """
         CREATE TABLE entries (
             id INTEGER PRIMARY KEY, run INTEGER NOT NULL, sequence INTEGER NOT NULL,

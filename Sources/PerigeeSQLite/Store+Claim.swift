@@ -9,10 +9,7 @@ extension Store {
         try run(
             "INSERT INTO hosts VALUES (?, ?) ON CONFLICT DO UPDATE SET lease_until = excluded.lease_until",
             [host, leaseUntil.milliseconds])
-        let cancelRequested = try all(
-            "SELECT number FROM runs WHERE owner = ? AND cancel_error IS NOT NULL ORDER BY number", [host]
-        ) { try $0.next() as Int64 }
-        return Heartbeat(freed: freed, cancelRequested: cancelRequested)
+        return Heartbeat(freed: freed)
     }
 
     func release(host: String, now: Timestamp) throws {
@@ -21,53 +18,67 @@ extension Store {
     }
 
     /// Frees runs whose host is gone.
-    ///
-    /// A request to cancel one takes effect, as nobody works on it now.
     private func free(_ condition: String, _ values: [Value], now: Timestamp) throws -> Int {
-        let cancelled = try all(
-            "SELECT number, cancel_error FROM runs WHERE \(condition) AND cancel_error IS NOT NULL", values
-        ) { row in (number: try row.next() as Int64, error: try row.payload()) }
-        for run in cancelled {
-            try end(run.number, .cancelled, output: nil, error: run.error, at: now)
-        }
         try run(
             "UPDATE runs SET owner = NULL, status = 'queued', wake_at = ? WHERE \(condition)",
             [now.milliseconds] + values)
-        return cancelled.count + db.changesCount
+        return db.changesCount
     }
 
     func claim(host: String, namespace: String, now: Timestamp, limit: Int, only: Int64?) throws -> Claim {
-        let numbers =
+        let chosen =
             if let only {
                 try all(
                     """
-                    SELECT number FROM runs WHERE number = ? AND namespace = ? AND owner IS NULL
+                    SELECT number, 0 FROM runs WHERE number = ? AND namespace = ? AND owner IS NULL
                         AND status IN ('queued', 'waiting')
                     """, [only, namespace]
-                ) { try $0.next() as Int64 }
+                ) { (number: try $0.next() as Int64, isOwned: try $0.next() as Bool) }
             } else {
                 try all(
                     """
-                    SELECT number FROM runs WHERE namespace = ? AND wake_at <= ?
+                    SELECT number, owner IS NOT NULL FROM runs
+                    WHERE namespace = ? AND wake_at <= ? AND (owner IS NULL OR owner = ?)
                     ORDER BY wake_at, number LIMIT ?
-                    """, [namespace, now.milliseconds, limit]
-                ) { try $0.next() as Int64 }
+                    """, [namespace, now.milliseconds, host, limit]
+                ) { (number: try $0.next() as Int64, isOwned: try $0.next() as Bool) }
             }
-        let runs = try numbers.compactMap { try take($0, host: host, now: now) }
+        let runs = try chosen.compactMap { $0.isOwned ? nil : try take($0.number, host: host, now: now) }
+        let told = try chosen.compactMap { $0.isOwned ? try tell($0.number, now: now) : nil }
         let nextDue = try first(
             """
-            SELECT wake_at FROM runs WHERE namespace = ? AND wake_at IS NOT NULL ORDER BY wake_at LIMIT 1
-            """, [namespace]
+            SELECT wake_at FROM runs
+            WHERE namespace = ? AND wake_at IS NOT NULL AND (owner IS NULL OR owner = ?)
+            ORDER BY wake_at LIMIT 1
+            """, [namespace, host]
         ) { try $0.time() }
-        return Claim(runs: runs, nextDue: nextDue)
+        return Claim(runs: runs, told: told, nextDue: nextDue)
+    }
+
+    /// What has come for a run that goes on working.
+    private func tell(_ number: Int64, now: Timestamp) throws -> ClaimedRun? {
+        try answerDueWaits(of: number, now: now)
+        try run(
+            """
+            UPDATE runs SET wake_at = (
+                SELECT MIN(due) FROM (
+                    SELECT MIN(due_at) AS due FROM waits WHERE run = ? AND answered_at IS NULL
+                    UNION ALL SELECT CASE WHEN is_ending = 0 AND deadline_at > ? THEN deadline_at END))
+            WHERE number = ?
+            """, [number, now.milliseconds, number])
+        guard let run = try plainRun(number) else { return nil }
+        return ClaimedRun(run: run, answers: try answers(of: number))
     }
 
     private func take(_ number: Int64, host: String, now: Timestamp) throws -> ClaimedRun? {
         try answerDueWaits(of: number, now: now)
         try run(
             """
-            UPDATE runs SET owner = ?, epoch = epoch + 1, status = 'running', wake_at = NULL,
-                started_at = COALESCE(started_at, ?) WHERE number = ?
+            UPDATE runs SET owner = ?1, epoch = epoch + 1, status = 'running',
+                deadline_at = CASE WHEN started_at IS NULL THEN ?2 + timeout ELSE deadline_at END,
+                wake_at = CASE WHEN is_ending THEN NULL WHEN started_at IS NULL THEN ?2 + timeout
+                    ELSE deadline_at END,
+                started_at = COALESCE(started_at, ?2) WHERE number = ?3
             """, [host, now.milliseconds, number])
         guard let run = try plainRun(number) else { return nil }
         return ClaimedRun(run: run, answers: try answers(of: number))

@@ -10,6 +10,7 @@ struct RunHead {
     var entryCount: Int
     var eventsAfter: Int64
     var cancelError: Payload?
+    var isEnding: Bool
 }
 
 extension Store {
@@ -21,27 +22,29 @@ extension Store {
             throw fault
         }
         for entry in commit.entries { try append(entry, to: commit.run) }
+        for path in commit.prunes { try prune(path, of: commit.run) }
+        if commit.asksToEnd { try self.run("UPDATE runs SET is_ending = 1 WHERE number = ?", [commit.run]) }
         for annotation in commit.annotations { try append(annotation, to: commit.run) }
         for id in commit.closes { try close(id, of: commit.run) }
         for wait in commit.opens { try open(wait, of: run, now: commit.at) }
         var wakes = false
         for emit in commit.emits where try submit(emit, now: commit.at).wakes { wakes = true }
-        try record(commit, entryCount: run.entryCount + commit.entries.count)
-        let wakesItself = try follow(run, commit.next, at: commit.at)
+        try record(commit, entryCount: commit.entries.last?.sequence ?? run.entryCount)
+        let wakesItself = try follow(run, commit)
         return CommitReceipt(wakesRuns: wakes || wakesItself)
     }
 
     private func head(_ number: Int64) throws -> RunHead? {
         try first(
             """
-            SELECT number, namespace, epoch, owner IS NOT NULL, entry_count, events_after, cancel_error
-            FROM runs WHERE number = ?
+            SELECT number, namespace, epoch, owner IS NOT NULL, entry_count, events_after, cancel_error,
+                is_ending FROM runs WHERE number = ?
             """, [number]
         ) { row in
             RunHead(
                 number: try row.next(), namespace: try row.next(), epoch: try row.next(),
                 isOwned: try row.next(), entryCount: try row.next(), eventsAfter: try row.next(),
-                cancelError: try row.optionalPayload())
+                cancelError: try row.optionalPayload(), isEnding: try row.next())
         }
     }
 
@@ -68,27 +71,29 @@ extension Store {
     /// Does what comes after the commit.
     ///
     /// - Returns: whether the run can be claimed now.
-    private func follow(_ run: RunHead, _ next: Commit.Next, at: Timestamp) throws -> Bool {
-        switch next {
-        case .running: return false
+    private func follow(_ run: RunHead, _ commit: Commit) throws -> Bool {
+        switch commit.next {
+        case .running:
+            guard commit.watches else { return false }
+            let wakeAt = try wakeTime(of: run.number, now: commit.at)
+            try self.run("UPDATE runs SET wake_at = ? WHERE number = ?", [wakeAt?.milliseconds, run.number])
+            return wakeAt.map { $0 <= commit.at } ?? false
+        case .waiting:
+            let wakeAt = try wakeTime(of: run.number, now: commit.at)
+            try letGo(run.number, .waiting, wakeAt: wakeAt, error: nil)
+            return wakeAt.map { $0 <= commit.at } ?? false
         case .ended(let status, let output, let error):
-            try end(run.number, status, output: output, error: error, at: at)
-            return false
-        case .waiting, .attention: break
+            try end(run.number, status, output: output, error: error, at: commit.at)
+        case .attention(let error):
+            // A request to cancel that the host did not see takes effect now.
+            if let request = run.cancelError, !run.isEnding, !commit.asksToEnd {
+                try end(run.number, .cancelled, output: nil, error: request, at: commit.at)
+            } else {
+                try dropWaits(run.number)
+                try letGo(run.number, .attention, wakeAt: nil, error: error)
+            }
         }
-        // A request to cancel that the host did not see takes effect when it lets go.
-        if let error = run.cancelError {
-            try end(run.number, .cancelled, output: nil, error: error, at: at)
-            return false
-        }
-        if case .attention(let error) = next {
-            try dropWaits(run.number)
-            try letGo(run.number, .attention, wakeAt: nil, error: error)
-            return false
-        }
-        let wakeAt = try wakeTime(of: run.number, now: at)
-        try letGo(run.number, .waiting, wakeAt: wakeAt, error: nil)
-        return wakeAt.map { $0 <= at } ?? false
+        return false
     }
 
     private func letGo(_ number: Int64, _ status: RunStatus, wakeAt: Timestamp?, error: Payload?) throws {

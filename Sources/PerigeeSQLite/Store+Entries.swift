@@ -31,7 +31,22 @@ extension Store {
                 INSERT INTO entries (run, sequence, recorded_at, kind, from_version, to_version, bundle)
                 VALUES (?, ?, ?, 3, ?, ?, ?)
                 """, place + [from, to, bundle])
+        case .endRequested(let status, let error):
+            try self.run(
+                "INSERT INTO entries (run, sequence, recorded_at, kind, verb, outcome) VALUES (?, ?, ?, 4, ?, ?)",
+                place + [status.rawValue, error.blob])
+        case .reset(let sequence):
+            try self.run(
+                "INSERT INTO entries (run, sequence, recorded_at, kind, from_version) VALUES (?, ?, ?, 5, ?)",
+                place + [sequence])
         }
+    }
+
+    /// Takes away the entries of a branch and of those inside it.
+    func prune(_ path: String, of run: Int64) throws {
+        try self.run(
+            "DELETE FROM entries WHERE run = ? AND (path = ? OR substr(path, 1, ?) = ?)",
+            [run, path, path.unicodeScalars.count + 1, path + "/"])
     }
 
     private func values(of step: Step) -> [Value] {
@@ -107,6 +122,14 @@ extension Columns {
         case 3:
             skip(11)
             return .versionMoved(from: try next(), to: try next(), bundle: try next())
+        case 4:
+            skip(3)
+            let status: RunStatus = try choice()
+            skip(3)
+            return .endRequested(status, error: try payload())
+        case 5:
+            skip(11)
+            return .reset(to: try next())
         default: throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "\(kind) is not a kind of fact")
         }
     }

@@ -4,8 +4,8 @@ import PerigeeJournal
 extension Store {
     private static let runColumns = """
         SELECT r.number, r.id, r.namespace, r.workflow, r.version, r.bundle, r.status, r.key, r.owner,
-            r.epoch, r.entry_count, r.created_at, r.started_at, r.ended_at, r.tags, r.status_text, r.output,
-            r.error, i.input, i.trigger, i.event_id, i.correlation_id
+            r.epoch, r.entry_count, r.created_at, r.started_at, r.ended_at, r.deadline_at, r.cancel_error,
+            r.tags, r.status_text, r.output, r.error, i.input, i.trigger, i.event_id, i.correlation_id
         FROM runs r JOIN run_inputs i ON i.run = r.number
         """
 
@@ -24,6 +24,8 @@ extension Store {
         let createdAt = try row.time()
         let startedAt = try row.optionalTime()
         let endedAt = try row.optionalTime()
+        let deadlineAt = try row.optionalTime()
+        let cancelRequest = try row.optionalPayload()
         let tags = try row.optionalPayload()
         let statusText: String? = try row.next()
         let output = try row.optionalPayload()
@@ -33,8 +35,8 @@ extension Store {
             bundle: bundle, status: status, key: key, input: try row.payload(), output: output, error: error,
             trigger: try row.payload(), eventID: try row.next(), correlationID: try row.next(), tags: tags,
             statusText: statusText, createdAt: createdAt, startedAt: startedAt, endedAt: endedAt,
-            owner: owner,
-            epoch: epoch, entryCount: entryCount)
+            deadlineAt: deadlineAt, cancelRequest: cancelRequest, owner: owner, epoch: epoch,
+            entryCount: entryCount)
     }
 
     /// The run without its waits.
@@ -82,7 +84,7 @@ extension Store {
 
     /// Fills in what waiting runs wait for, all runs with one query.
     private func withWaits(_ runs: [RunRecord]) throws -> [RunRecord] {
-        let waiting = runs.filter { $0.status == .waiting }.map(\.number)
+        let waiting = runs.filter { $0.status == .waiting || $0.status == .running }.map(\.number)
         guard !waiting.isEmpty else { return runs }
         let waits = Dictionary(grouping: try openWaits(of: waiting), by: \.run)
         return runs.map { run in
@@ -103,16 +105,18 @@ extension Store {
             """, [status.rawValue, output?.blob, error?.blob, at.milliseconds, number])
     }
 
-    func cancel(run id: String, error: Payload, now: Timestamp) throws -> Cancellation? {
+    func cancel(run id: String, error: Payload, isForced: Bool, now: Timestamp) throws -> Cancellation? {
         guard let run = try run(id: id) else { return nil }
         if run.status.isFinal { return .alreadyEnded(run) }
-        if run.owner != nil {
-            try self.run(
-                "UPDATE runs SET cancel_error = ? WHERE number = ? AND cancel_error IS NULL",
-                [error.blob, run.number])
-            return .requested(run)
+        let isAskedAgain = isForced || run.cancelRequest != nil
+        if isAskedAgain || run.startedAt == nil || run.status == .attention {
+            let status: RunStatus = isAskedAgain ? .terminated : .cancelled
+            try end(run.number, status, output: nil, error: error, at: now)
+            return try plainRun(run.number).map(Cancellation.ended)
         }
-        try end(run.number, .cancelled, output: nil, error: error, at: now)
-        return try plainRun(run.number).map(Cancellation.cancelled)
+        try self.run(
+            "UPDATE runs SET cancel_error = ?1, wake_at = MIN(COALESCE(wake_at, ?2), ?2) WHERE number = ?3",
+            [error.blob, now.milliseconds, run.number])
+        return try self.run(id: id).map(Cancellation.requested)
     }
 }

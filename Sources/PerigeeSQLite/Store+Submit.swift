@@ -121,13 +121,13 @@ extension Store {
         try insert(
             """
             INSERT INTO runs (id, namespace, workflow, version, bundle, status, key, wake_at, events_after,
-                created_at, error)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                created_at, error, timeout)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 start.id, submission.namespace, start.workflow, start.version, start.bundle,
                 start.status.rawValue, start.key, isReady ? now.milliseconds : nil, eventsAfter,
-                now.milliseconds, start.error?.blob,
+                now.milliseconds, start.error?.blob, start.timeoutMilliseconds,
             ], taken: "the run id \(start.id)")
         try run(
             "INSERT INTO run_inputs VALUES (?, ?, ?, ?, ?)",

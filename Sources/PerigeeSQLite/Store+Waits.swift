@@ -71,8 +71,7 @@ extension Store {
         if let event { try run("INSERT INTO used_events VALUES (?, ?)", [wait.run, event]) }
         try run(
             """
-            UPDATE runs SET wake_at = ? WHERE number = ? AND owner IS NULL
-                AND (wake_at IS NULL OR wake_at > ?)
+            UPDATE runs SET wake_at = ? WHERE number = ? AND (wake_at IS NULL OR wake_at > ?)
             """, [at.milliseconds, wait.run, at.milliseconds])
         return db.changesCount > 0
     }
@@ -142,11 +141,16 @@ extension Store {
         try all("SELECT id FROM waits WHERE run = ? ORDER BY number", [run]) { try $0.next() }
     }
 
-    /// When a run that waits can be claimed, as its waits stand; `nil` for never.
+    /// When something is to come for a run, as its waits stand; `nil` for never.
     func wakeTime(of run: Int64, now: Timestamp) throws -> Timestamp? {
         try first(
-            "SELECT CASE WHEN MAX(answered_at) IS NULL THEN MIN(due_at) ELSE ? END FROM waits WHERE run = ?",
-            [now.milliseconds, run]
+            """
+            SELECT CASE
+                WHEN r.cancel_error IS NOT NULL AND NOT r.is_ending OR MAX(w.answered_at) IS NOT NULL THEN ?
+                WHEN r.is_ending OR r.deadline_at IS NULL THEN MIN(w.due_at)
+                ELSE MIN(r.deadline_at, COALESCE(MIN(w.due_at), r.deadline_at)) END
+            FROM runs r LEFT JOIN waits w ON w.run = r.number WHERE r.number = ?
+            """, [now.milliseconds, run]
         ) { try $0.optionalTime() } ?? nil
     }
 

@@ -103,6 +103,13 @@ extension Entry {
             fields["from"] = .int(Int64(from))
             fields["to"] = .int(Int64(to))
             fields["bundle"] = .string(bundle)
+        case .endRequested(let status, let error):
+            fields["type"] = "end_requested"
+            fields["status"] = .string(status.rawValue)
+            fields["error"] = JSON(error)
+        case .reset(let sequence):
+            fields["type"] = "reset"
+            fields["to"] = .int(Int64(sequence))
         }
         return .object(fields)
     }

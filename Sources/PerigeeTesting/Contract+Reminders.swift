@@ -65,7 +65,8 @@ extension JournalContract {
                 _ = try await scene.claim(at: at(5))
                 try expectEqual(try await scene.due(at: at(5)), ["c"])
                 try await scene.journal.release(host: "host-1", now: at(6))
-                _ = try await scene.journal.cancel(run: "run_1", error: payload("{}"), now: at(6))
+                _ = try await scene.journal.cancel(
+                    run: "run_1", error: payload("{}"), isForced: true, now: at(6))
                 try expectEqual(try await scene.due(at: at(6)), [])
                 for id in ["a", "b", "c", "none"] {
                     try expectEqual(try await scene.remind(id, 1).isNew, false)

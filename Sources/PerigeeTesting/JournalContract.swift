@@ -32,7 +32,8 @@ public enum JournalContract {
     /// All promises.
     public static let checks: [Check] =
         versionChecks + submitChecks + keyChecks + claimChecks + commitChecks + fencingChecks + waitChecks
-        + lookBackChecks + decisionChecks + reminderChecks + cancellationChecks + hostChecks + queryChecks
+        + lookBackChecks + watchChecks + decisionChecks + reminderChecks + cancellationChecks + hostChecks
+        + queryChecks
         + historyChecks
 }
 

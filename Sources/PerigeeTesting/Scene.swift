@@ -29,6 +29,17 @@ struct Scene {
         try await journal.claim(host: host, namespace: "main", now: at, limit: limit, only: only).runs
     }
 
+    /// What a host is told of the runs that it owns.
+    func told(by host: String = "host-1", at: Timestamp) async throws -> [ClaimedRun] {
+        try await journal.claim(host: host, namespace: "main", now: at, limit: 100, only: nil).told
+    }
+
+    func cancel(
+        _ id: String, _ error: String, isForced: Bool = false, at now: Timestamp
+    ) async throws -> Cancellation? {
+        try await journal.cancel(run: id, error: payload(error), isForced: isForced, now: now)
+    }
+
     /// Creates a run and claims it: its first epoch is 1.
     func startClaimed(_ id: String, at: Timestamp = at(0)) async throws -> Int64 {
         let number = try await start(newRun(id), at: at)

@@ -80,8 +80,9 @@ struct RecoveryTests {
         )? {
             try await base.decide(approval: approval, decision)
         }
-        func cancel(run: String, error: Payload, now: Timestamp) async throws -> Cancellation? {
-            try await base.cancel(run: run, error: error, now: now)
+        func cancel(run: String, error: Payload, isForced: Bool, now: Timestamp) async throws -> Cancellation?
+        {
+            try await base.cancel(run: run, error: error, isForced: isForced, now: now)
         }
         func saveVersion(
             namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
@@ -235,9 +236,9 @@ struct RecoveryTests {
         }
         let claimed = ClaimedRun(run: run, answers: [])
         var edited = RunMachine(claimed, entries: [entry], publicURL: "")
-        guard
-            case .diverged(let divergence) = edited.request(
-                request("Check stock"), at: Timestamp(milliseconds: 9))
+        _ = edited.nextReady()
+        guard case .suspend = edited.request(request("Check stock"), at: Timestamp(milliseconds: 9)),
+            case .diverged(let divergence) = edited.settle(at: Timestamp(milliseconds: 9))
         else {
             Issue.record("the inserted step ran")
             return
@@ -246,6 +247,7 @@ struct RecoveryTests {
             divergence.reason
                 == "\"Charge\" already ran, and the script now comes to \"Check stock\" (line 3) first")
         var same = RunMachine(claimed, entries: [entry], publicURL: "")
+        _ = same.nextReady()
         guard
             case .deliver(.success(let value)) = same.request(
                 request("Charge"), at: Timestamp(milliseconds: 9))
@@ -266,7 +268,7 @@ struct RecoveryTests {
         let goesOn = Readiness()
         let journal = CrashingJournal(MemoryJournal(), at: nil, after: false) { commits in
             let isCancelling = commits.contains {
-                if case .ended(.cancelled, _, _) = $0.next { true } else { false }
+                $0.asksToEnd
             }
             if isCancelling { await goesOn.wait() }
         }

@@ -145,7 +145,8 @@ struct RunTests {
         try await test.run { test in
             let id = try await test.begin("nap").id
             _ = try await test.run(id, reaches: .waiting)
-            #expect(try await test.host.cancel(run: id, by: "ana", reason: "mistake").status == .cancelled)
+            _ = try await test.host.cancel(run: id, by: "ana", reason: "mistake")
+            #expect(try await test.end(id).status == .cancelled)
             let again = await #expect(throws: HostError.self) {
                 try await test.host.cancel(run: id, by: "bob")
             }

@@ -159,6 +159,11 @@ final class TestHost: Sendable {
         return run
     }
 
+    /// Starts a run and waits for its end, or its need of attention.
+    func result(of workflow: String, _ input: JSON = .object([:])) async throws -> RunRecord {
+        try await end(try await begin(workflow, input).id)
+    }
+
     /// The run's end, or its need of attention.
     func end(_ id: String) async throws -> RunRecord {
         try await until(id) { $0.status.isFinal || $0.status == .attention }

@@ -86,11 +86,11 @@ static inline pg_state *open_script_state(pg_state **place, size_t memory, uint6
 
 /// Goes on until the run returns, fails or ends; a run that waits too often is left.
 static inline int advance_to_end(pg_state *state) {
-    int step = pg_advance(state, PG_NOTHING, NULL, 0);
+    int step = pg_advance(state, 0, PG_NOTHING, NULL, 0);
     for (int waits = 0; waits < 100; waits++) {
-        while (step == PG_PREEMPTED) step = pg_advance(state, PG_NOTHING, NULL, 0);
+        while (step == PG_PREEMPTED) step = pg_advance(state, 0, PG_NOTHING, NULL, 0);
         if (step != PG_SUSPENDED) return step;
-        step = pg_advance(state, PG_VALUE, host_answer, host_answer_length);
+        step = pg_advance(state, 0, PG_VALUE, host_answer, host_answer_length);
     }
     return step;
 }

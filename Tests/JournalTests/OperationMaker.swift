@@ -35,7 +35,8 @@ struct OperationMaker {
             let count = Int.random(in: 1...3, using: &random)
             return .remind((0..<count).map { _ in reminder(pick(waits + ["none"]), now: now) })
         case 89..<93: return .decide(pick(waits + ["none"]), decision(now: now))
-        case 93..<96: return .cancel(runs.randomElement(using: &random)?.id ?? "none")
+        case 93..<96:
+            return .cancel(runs.randomElement(using: &random)?.id ?? "none", isForced: chance(20))
         case 96..<98: return .saveVersion(pick(["a", "b"]), text: pick(["x", "y", "z"]))
         default: return .checkWritable
         }
@@ -83,7 +84,8 @@ struct OperationMaker {
                     bundle: "x",
                     key: chance(20) ? pick(["key1", "key2", name("key")]) : nil, input: data().bytes,
                     trigger: Array("{}".utf8), correlationID: "c", status: isBroken ? .attention : .queued,
-                    error: isBroken ? Array("{}".utf8) : nil))
+                    error: isBroken ? Array("{}".utf8) : nil,
+                    timeoutMilliseconds: chance(20) ? Int64.random(in: 1...30_000, using: &random) : nil))
         }
         return submission
     }
@@ -106,6 +108,8 @@ struct OperationMaker {
         if chance(20) { commit.annotations.append(annotation(now: now)) }
         if chance(10) { commit.tags = Array(#"{"t":"\#(made)"}"#.utf8) }
         if chance(10) { commit.statusText = name("status") }
+        if chance(30) { commit.watches = true }
+        if chance(8) { commit.prunes = [pick(["p", "p/q", "x"])] }
         if chance(5) { commit.move = Commit.Move(version: 2, bundle: "y") }
         return commit
     }
@@ -128,7 +132,9 @@ struct OperationMaker {
     private mutating func entry(_ sequence: Int, now: Timestamp) -> Entry {
         let step = Step(address: address(), verb: "http.get", arguments: data().bytes, line: sequence)
         let fact: Fact =
-            switch Int.random(in: 0..<4, using: &random) {
+            switch Int.random(in: 0..<6, using: &random) {
+            case 4: .endRequested(pick([.cancelled, .timed_out]), error: data().bytes)
+            case 5: .reset(to: sequence - 1)
             case 0: .waitOpened(step, wait: "w")
             case 1: .versionMoved(from: 1, to: 2, bundle: "y")
             case 2: .stepCompleted(step, .failure(data().bytes), attempts: 2, startedAt: now)

@@ -24,7 +24,7 @@ enum Operation: CustomStringConvertible {
     case submit([Submission])
     case decide(String, Decision)
     case remind([Reminder])
-    case cancel(String)
+    case cancel(String, isForced: Bool)
     case saveVersion(String, text: String)
     case checkWritable
 
@@ -55,7 +55,7 @@ enum Operation: CustomStringConvertible {
         case .claim(let host, let limit, let only): "claim \(host) limit \(limit) only \(only as Any)"
         case .decide(let id, let decision): "decide \(id) \(decision)"
         case .remind(let reminders): "remind \(reminders)"
-        case .cancel(let id): "cancel \(id)"
+        case .cancel(let id, let isForced): "cancel \(id)\(isForced ? " at once" : "")"
         case .heartbeat(let host, let lease): "heartbeat \(host) \(lease)"
         case .release(let host): "release \(host)"
         case .saveVersion(let workflow, _): "saveVersion \(workflow)"
@@ -94,7 +94,7 @@ extension Journal {
             return Answer(value: true, succeeded: true)
         case .claim(let host, let limit, let only):
             let claim = try await claim(host: host, namespace: "main", now: now, limit: limit, only: only)
-            return Answer(value: claim, succeeded: !claim.runs.isEmpty)
+            return Answer(value: claim, succeeded: !claim.runs.isEmpty || !claim.told.isEmpty)
         case .commit(let commits):
             return Answer(results: try await commit(commits))
         case .submit(let submissions):
@@ -107,8 +107,9 @@ extension Journal {
             let results = try await remind(reminders, now: now)
             let isTold = results.contains { (try? $0.get())?.isNew == true }
             return Answer(value: results.map { $0.mapError(\.withoutWording) }, succeeded: isTold)
-        case .cancel(let id):
-            let answer = try await cancel(run: id, error: Array("{}".utf8), now: now)
+        case .cancel(let id, let isForced):
+            let answer = try await cancel(
+                run: id, error: Array("{}".utf8), isForced: isForced, now: now)
             return Answer(value: answer, succeeded: answer != nil)
         case .saveVersion(let workflow, let text):
             let version = try await saveVersion(

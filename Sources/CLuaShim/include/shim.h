@@ -8,12 +8,13 @@
 typedef struct pg_state pg_state;
 
 /// How the host answers a call of one of its functions.
-enum { PG_VALUE = 0, PG_NOTHING = 1, PG_FAILURE = 2, PG_SUSPEND = 3 };
+/// A cancellation is an error that scripts can't catch: it passes through pcall and coroutines up to the host.
+enum { PG_VALUE = 0, PG_NOTHING = 1, PG_FAILURE = 2, PG_SUSPEND = 3, PG_CANCELLATION = 4 };
 
 /// How a slice of a run ended.
 enum { PG_SUSPENDED = 1, PG_PREEMPTED = 2, PG_RETURNED = 3, PG_FAILED = 4, PG_ENDED_CPU = 5, PG_ENDED_MEMORY = 6 };
 
-/// The host's side. `call` returns one of the four above, having given its bytes to pg_set_reply.
+/// The host's side. `call` returns one of the above, having given its bytes to pg_set_reply.
 /// `module` returns 1 having given a chunk to pg_set_chunk, or 0 if there is no such module.
 /// Secrets are pairs of texts, each ended by a zero byte: JSON pointer, name.
 typedef struct {
@@ -55,8 +56,10 @@ int pg_prelude(pg_state *state, const char *bytecode, size_t length, const char 
 int pg_prepare_script(pg_state *state, const char *bytecode, size_t length, const char *name);
 /// Makes the run's coroutine of a function of the kept table with a JSON argument.
 int pg_prepare_function(pg_state *state, const char *field, const char *argument, size_t length);
-/// Starts or goes on. `kind` is PG_NOTHING at the start and after PG_PREEMPTED.
-int pg_advance(pg_state *state, int kind, const char *bytes, size_t length);
+/// Starts a branch or goes on with it: 0 is the run's own coroutine, others are those that scripts began by
+/// `host.fork(number, function)`. `kind` is PG_NOTHING at the start and after PG_PREEMPTED, when the same branch has to
+/// go on first. A branch that returned is gone; only the result of branch 0 is kept.
+int pg_advance(pg_state *state, int branch, int kind, const char *bytes, size_t length);
 /// The kept table as JSON with `true` for functions. Returns PG_RETURNED or PG_FAILED.
 int pg_definition(pg_state *state);
 

@@ -9,6 +9,14 @@ final class Dispatcher: Sendable {
     private static let claimLimit = 512
     private static let retryMilliseconds: Int64 = 1000
 
+    /// What a shard is given.
+    enum Work: Sendable {
+        /// A run that this host now owns.
+        case take(ClaimedRun)
+        /// Something came for a run that it owns already.
+        case tell(ClaimedRun)
+    }
+
     private struct State {
         var active = 0
         var alarm: (due: Timestamp, task: Task<Void, Never>)?
@@ -62,10 +70,10 @@ final class Dispatcher: Sendable {
     var activeCount: Int { state.withLock { $0.active } }
 
     /// Claims until the task is cancelled or ``stop()``.
-    func run(take: @escaping @Sendable (ClaimedRun) async -> Void) async {
+    func run(_ work: @escaping @Sendable (Work) async -> Void) async {
         poke()
         for await _ in pokes {
-            while await claim(take: take) {}
+            while await claim(work) {}
         }
     }
 
@@ -79,16 +87,17 @@ final class Dispatcher: Sendable {
     }
 
     /// Claims once; returns whether there may be more to claim at once.
-    private func claim(take: @escaping @Sendable (ClaimedRun) async -> Void) async -> Bool {
+    private func claim(_ work: @escaping @Sendable (Work) async -> Void) async -> Bool {
         let room = min(Dispatcher.maxActive - activeCount, Dispatcher.claimLimit)
         guard room > 0, !Task.isCancelled else { return false }
         do {
             let claim = try await journal.claim(
                 host: options.hostID, namespace: options.namespace, now: ambient.now, limit: room, only: nil)
             state.withLock { $0.active += claim.runs.count }
-            for run in claim.runs { Task { await take(run) } }
+            for run in claim.runs { Task { await work(.take(run)) } }
+            for run in claim.told { Task { await work(.tell(run)) } }
             if let due = claim.nextDue { note(due: due) }
-            return claim.runs.count == room
+            return claim.runs.count + claim.told.count == room
         } catch {
             logger.error("runs can't be claimed; trying again in 1 s: \(error)")
             note(due: ambient.now.adding(milliseconds: Dispatcher.retryMilliseconds))

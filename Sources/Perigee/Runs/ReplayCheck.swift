@@ -18,8 +18,8 @@ enum ReplayCheck {
         guard let execution = try? RunExecution(machine: machine, compiled: compiled, context: context) else {
             return .stays("the version could not be loaded")
         }
-        var progress = execution.advance(nil, at: { claimed.run.createdAt })
-        while case .preempted = progress { progress = execution.advance(nil, at: { claimed.run.createdAt }) }
+        var progress = execution.advance(at: { claimed.run.createdAt })
+        while case .preempted = progress { progress = execution.advance(at: { claimed.run.createdAt }) }
         guard case .action(let action) = progress else { return .stays("it does not come to a step") }
         switch action {
         case .commit(let commit):
@@ -27,9 +27,10 @@ enum ReplayCheck {
             if commit.next == .waiting, commit.entries.isEmpty { return .moves }
             if case .attention(let error) = commit.next { return .stays(reason(error)) }
             return .stays("it does not wait where the run waits")
-        case .perform(_, let step):
-            return .stays("it first does \"\(step.address.label)\" (line \(step.line))")
-        case .resume, .release: return .stays("it does not wait where the run waits")
+        case .perform(let starts):
+            let step = starts.first?.step
+            return .stays("it first does \"\(step?.address.label ?? "a step")\" (line \(step?.line ?? 0))")
+        case .rest, .release: return .stays("it does not wait where the run waits")
         }
     }
 

@@ -16,13 +16,14 @@ final class RunExecution {
     private let state: LuaState
     private let compiled: CompiledBundle
     private var hasBegun = false
-    /// Performs the effect that is under way.
-    var effect: Task<Void, Never>?
+    /// What the end of the hook that runs comes to.
+    private var hookEnd: (next: Commit.Next, hook: String)?
+    /// Perform the effects that are under way, by token.
+    var effects: [Int: Task<Void, Never>] = [:]
     /// Whether a commit is on its way that the run waits for.
     var isCommitting = false
-    /// Why the run is to be cancelled, once that is possible.
-    var cancellation: Payload?
-    let startedAt: Timestamp
+    /// Whether a time slice has ended and the next one is to come.
+    private(set) var isPreempted = false
 
     var machine: RunMachine {
         get { host.machine }
@@ -35,62 +36,113 @@ final class RunExecution {
         host = RunHost(
             machine: machine, compiled: compiled, settings: context.settings, ambient: context.ambient)
         self.compiled = compiled
-        startedAt = context.ambient.now
         var seed = SeededRandom(run: machine.run.id + "/math.random")
         state = try LuaState(
             limits: context.limits, functions: HostFunction.names, host: host, seed: seed.next())
         try state.runPrelude(compiled.prelude)
     }
 
-    /// Runs the script for a slice.
-    ///
-    /// - Parameter reply: the outcome of the step that it waits for; `nil` at the start and after a slice.
-    func advance(_ reply: Outcome?, at now: () -> Timestamp) -> Progress {
-        guard hasBegun else { return begin(at: now) }
-        return settle(state.advance(reply.map(LuaReply.init)), at: now)
+    /// Runs the script, branch after branch, until all have come to a stop or the slice is over.
+    func advance(at now: () -> Timestamp) -> Progress {
+        if !hasBegun, let progress = begin(at: now) { return progress }
+        var step = isPreempted ? state.advance(nil, branch: machine.current) : nil
+        isPreempted = false
+        while true {
+            if let step, let progress = settle(step, at: now) { return progress }
+            if let (branch, delivery) = machine.nextReady() {
+                step = state.advance(LuaReply(delivery), branch: branch)
+                continue
+            }
+            step = nil
+            if let end = machine.decided, beginHook(before: end) { continue }
+            switch machine.settle(at: now()) {
+            case .advance: continue
+            case .act(let action): return .action(action)
+            case .diverged(let divergence): return diverged(divergence, at: now)
+            }
+        }
     }
 
-    private func begin(at now: () -> Timestamp) -> Progress {
+    /// Loads the script; `nil` if it can run.
+    private func begin(at now: () -> Timestamp) -> Progress? {
+        hasBegun = true
         var step = state.evaluate(compiled.script)
         while case .preempted = step { step = state.advance(nil) }
         if case .returned = step {
-            do { try state.begin("run", argument: machine.run.input) } catch {
-                return settle(.failed(error), at: now)
+            do {
+                try state.begin("run", argument: machine.run.input)
+                return nil
+            } catch {
+                step = .failed(error)
             }
-            hasBegun = true
-            step = state.advance(nil)
         }
-        return settle(step, at: now)
+        return settle(step, at: now) ?? .action(commitEnd(at: now))
     }
 
-    private func settle(_ step: LuaStep, at now: () -> Timestamp) -> Progress {
-        if case .preempted = step, host.divergence == nil { return .preempted }
-        if let divergence = host.divergence ?? divergenceAtEnd(step) {
-            machine.end(error: RunHost.diverged(divergence).json, at: divergence.step)
-            return .action(machine.suspended(at: now()))
+    /// What a branch came to; `nil` if others, or the machine, come next.
+    private func settle(_ step: LuaStep, at now: () -> Timestamp) -> Progress? {
+        if case .preempted = step, host.divergence == nil {
+            isPreempted = true
+            return .preempted
         }
+        if let divergence = host.divergence { return diverged(divergence, at: now) }
         switch step {
         case .suspended, .preempted: break
-        case .returned(let value): machine.end(.completed, output: value ?? JSON.null.bytes, error: nil)
+        case .returned where machine.current != 0: machine.branchEnded()
+        case .returned(let value):
+            if machine.isReplaying {
+                return diverged(Divergence(step: nil, kind: .ended(machine.nextRecorded)), at: now)
+            }
+            finish(.ended(.completed, output: value ?? JSON.null.bytes, error: nil))
         case .failed(let failure): fail(failure)
-        case .ended(let limit): machine.end(error: describe(limit).json, at: nil)
+        case .ended(let limit): machine.attention(describe(limit).json, at: nil)
         }
-        return .action(machine.suspended(at: now()))
+        return nil
     }
 
-    /// A script that ends while steps of its record are still to come went another way.
-    private func divergenceAtEnd(_ step: LuaStep) -> Divergence? {
-        guard machine.isReplaying, case .returned = step else { return nil }
-        return Divergence(step: nil, kind: .ended(machine.nextRecorded))
+    private func diverged(_ divergence: Divergence, at now: () -> Timestamp) -> Progress {
+        machine.attention(RunHost.diverged(divergence).json, at: divergence.step)
+        return .action(commitEnd(at: now))
+    }
+
+    /// The last commit of an end that was decided.
+    private func commitEnd(at now: () -> Timestamp) -> RunMachine.Action {
+        guard case .act(let action) = machine.settle(at: now()) else { return .rest }
+        return action
     }
 
     private func fail(_ failure: LuaFailure) {
         let error = FailureReport(failure, files: compiled.bundle.files, lookUp: state.lookUp).json
-        if error["kind"]?.string == "failed" {
-            machine.end(.failed, output: nil, error: error.bytes)
+        if let ending = machine.ending, hookEnd == nil {
+            finish(.ended(ending.status, output: nil, error: ending.error))
+        } else if error["kind"]?.string == "failed" {
+            finish(.ended(.failed, output: nil, error: error.bytes))
         } else {
-            machine.end(error: error, at: nil)
+            finish(.attention(error: error.bytes))
         }
+    }
+
+    /// The main line, or the hook after it, has come to its end.
+    private func finish(_ end: Commit.Next) {
+        guard let (decided, hook) = hookEnd else { return machine.end(end) }
+        // A hook that fails changes nothing about how the run ended, and is shown with it.
+        switch end {
+        case .ended(.completed, _, _), .running, .waiting: machine.end(decided)
+        case .ended(_, _, let error?), .attention(let error): machine.end(decided.noting(error, of: hook))
+        case .ended(_, _, nil): machine.end(decided)
+        }
+    }
+
+    /// Runs `on_cancel` or `on_failure` before the end, if the workflow has it.
+    ///
+    /// - Returns: whether a hook has begun.
+    private func beginHook(before end: Commit.Next) -> Bool {
+        guard hookEnd == nil, let (hook, error) = end.hook else { return false }
+        let argument: JSON = ["input": (try? JSON(parsing: machine.run.input)) ?? .null, "error": error]
+        guard (try? state.begin(hook, argument: argument.bytes)) != nil else { return false }
+        hookEnd = (end, hook)
+        machine.beginHook(hook)
+        return true
     }
 
     private func describe(_ limit: LuaLimit) -> ScriptError {
@@ -125,7 +177,43 @@ struct RunContext: Sendable {
     var publicURL: String
 }
 
+extension Commit.Next {
+    /// The hook that runs before this end, and the error that it is given.
+    fileprivate var hook: (name: String, error: JSON)? {
+        switch self {
+        case .ended(.cancelled, _, let error?), .ended(.timed_out, _, let error?):
+            ("on_cancel", (try? JSON(parsing: error)) ?? .null)
+        case .ended(.failed, _, let error?), .attention(let error):
+            ("on_failure", (try? JSON(parsing: error)) ?? .null)
+        default: nil
+        }
+    }
+
+    /// The same end, with the error of a hook that failed.
+    fileprivate func noting(_ error: Payload, of hook: String) -> Commit.Next {
+        func noted(_ own: Payload?) -> Payload {
+            var fields = own.flatMap { try? JSON(parsing: $0) }?.object ?? [:]
+            fields[hook] = (try? JSON(parsing: error)) ?? .null
+            return JSON.object(fields).bytes
+        }
+        switch self {
+        case .attention(let own): return .attention(error: noted(own))
+        case .ended(let status, let output, let own): return .ended(status, output: output, error: noted(own))
+        case .running, .waiting: return self
+        }
+    }
+}
+
 extension LuaReply {
+    /// What a branch is given when it goes on.
+    init?(_ delivery: Branch.Delivery) {
+        switch delivery {
+        case .start: return nil
+        case .outcome(let outcome): self.init(outcome)
+        case .cancellation(let error): self = .cancellation(error)
+        }
+    }
+
     init(_ outcome: Outcome) {
         switch outcome {
         case .success(let value): self = .value(value)

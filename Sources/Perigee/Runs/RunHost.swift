@@ -26,14 +26,18 @@ final class RunHost: LuaHost {
         function: Int, arguments: Bytes, secrets: [SecretUse], script: String, line: Int
     ) -> LuaCallResult {
         let function = HostFunction.allCases[function]
-        guard !function.isStep else { return step(arguments, secrets: secrets, line: line) }
+        if function.isStep { return step(function, arguments, secrets: secrets, line: line) }
+        if function == .await_join { return answer(machine.join()) }
         let values = (try? JSON(parsing: arguments, maxDepth: 80))?.array ?? []
-        return .reply(function.pureReply(values) ?? reply(function, values))
+        return .reply(
+            function.pureReply(values) ?? branchReply(function, values, line) ?? reply(function, values))
     }
 
     // MARK: Durable verbs
 
-    private func step(_ arguments: Bytes, secrets: [SecretUse], line: Int) -> LuaCallResult {
+    private func step(
+        _ function: HostFunction, _ arguments: Bytes, secrets: [SecretUse], line: Int
+    ) -> LuaCallResult {
         let parts = JSONElements.split(arguments)
         guard parts.count >= 3, let verb = JSONElements.text(parts[0]),
             let label = JSONElements.text(parts[1])
@@ -42,17 +46,44 @@ final class RunHost: LuaHost {
         }
         var request = StepRequest(
             verb: verb, label: label, arguments: Payload(parts[2]), secrets: secrets, line: line)
+        if parts.count > 3 { request.was = JSONElements.text(parts[3]) }
         if verb == "config" { request.known = settings.configOutcome(label) }
-        switch machine.request(request, at: ambient.now) {
+        request.isImmediate = !function.maySuspend
+        switch function {
+        case .await_checkpoint: return answer(machine.beginCheckpoint(request))
+        case .end_checkpoint:
+            return answer(machine.endCheckpoint(request, at: ambient.now), maySuspend: false)
+        default: return answer(machine.request(request, at: ambient.now), maySuspend: function.maySuspend)
+        }
+    }
+
+    private func answer(_ answer: RunMachine.Answer, maySuspend: Bool = true) -> LuaCallResult {
+        switch answer {
         case .deliver(.success(let value)): return .reply(.value(value))
         case .deliver(.failure(let error)): return .reply(.failure(error))
+        case .cancel(let error): return .reply(.cancellation(error))
         case .suspend: return .suspend
         case .diverged(let divergence):
             self.divergence = divergence
             // Verbs that can't suspend raise; the machine is ended as soon as the script comes back.
-            let waits = verb != "emit" && verb != "config"
-            return waits ? .suspend : .reply(.failure(RunHost.diverged(divergence).bytes))
+            return maySuspend ? .suspend : .reply(.failure(RunHost.diverged(divergence).bytes))
         }
+    }
+
+    /// What the stdlib's `parallel`, `each`, `saga` and `checkpoint` are made of.
+    private func branchReply(_ function: HostFunction, _ values: [JSON], _ line: Int) -> LuaReply? {
+        switch function {
+        case .begin_branch: return .value(JSON.int(Int64(machine.fork(values.first?.string ?? ""))).bytes)
+        case .stop_branches: machine.stopBranches((values.first ?? .null).bytes)
+        case .shield: machine.shield(values.first == .bool(true))
+        case .enter: machine.enter(values.first?.string ?? "")
+        case .leave: machine.leave()
+        case .changed:
+            let isChanged = machine.hasChanged(values.first?.string ?? "", line: line, at: ambient.now)
+            return .value(JSON.bool(isChanged).bytes)
+        default: return nil
+        }
+        return .nothing
     }
 
     private static let malformed = ScriptError(

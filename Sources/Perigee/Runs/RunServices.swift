@@ -14,8 +14,6 @@ final class RunServices: Sendable {
     private let dispatcher: Dispatcher
     private let reminders: ReminderClock
     private let waiters: EndWaiters
-    /// Runs of this host that somebody asked to cancel and that have not been told yet, with the error.
-    private let cancelRequests = Mutex<[Int64: Payload]>([:])
     /// Chunks of versions that are no longer the newest, by bundle.
     private let bundles = Mutex<[String: CompiledBundle]>([:])
 
@@ -158,7 +156,6 @@ final class RunServices: Sendable {
         let milliseconds = commit.at.milliseconds - (run.startedAt ?? run.createdAt).milliseconds
         switch commit.next {
         case .ended(let status, _, let error):
-            cancelRequests.withLock { $0[run.number] = nil }
             tell(
                 .runEnded(
                     run: run.id, workflow: run.workflow, status: status, milliseconds: milliseconds,
@@ -191,24 +188,6 @@ final class RunServices: Sendable {
         case .call(let call):
             let result = await functions.perform(call, ambient: context.ambient)
             return Task.isCancelled ? nil : result
-        }
-    }
-
-    // MARK: Cancelling
-
-    func requestCancel(_ number: Int64, error: Payload) {
-        cancelRequests.withLock { $0[number] = error }
-    }
-
-    func cancelRequested(_ number: Int64) -> Payload? {
-        cancelRequests.withLock { $0[number] }
-    }
-
-    func cancel(_ run: RunRecord, _ error: Payload) {
-        Task {
-            _ = try? await journal.cancel(run: run.id, error: error, now: now)
-            cancelRequests.withLock { $0[run.number] = nil }
-            tell(.runChanged(id: run.id))
         }
     }
 

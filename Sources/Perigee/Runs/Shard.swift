@@ -39,14 +39,13 @@ actor Shard {
         if let before = running[number] {
             guard !before.isCommitting else { return early[number] = claimed }
             // Its lease was over, and this host has taken it anew: what the old execution does counts no more.
-            before.effect?.cancel()
             release(before)
         }
         if let execution = resident.remove(number), execution.machine.epoch == claimed.run.epoch - 1 {
             running[number] = execution
-            let action = execution.machine.wake(claimed, at: services.now)
-            perform(action, execution)
-            return
+            execution.machine.take(claimed)
+            askToEnd(execution, claimed)
+            return advance(execution)
         }
         do {
             let prepared = try await services.prepare(claimed)
@@ -59,10 +58,28 @@ actor Shard {
                 services.tell(.runStarted(run: claimed.run.id, workflow: claimed.run.workflow))
             }
             services.tell(.runChanged(id: claimed.run.id))
-            if let error = services.cancelRequested(number) { execution.cancellation = error }
-            advance(execution, nil)
+            askToEnd(execution, claimed)
+            advance(execution)
         } catch {
             refuse(claimed, error)
+        }
+    }
+
+    /// Goes on with a run that this host works on, with what has come for it.
+    func tell(_ claimed: ClaimedRun) {
+        // One that is being let go is claimed with it at once.
+        guard let execution = current(claimed.run.number, claimed.run.epoch) else { return }
+        execution.machine.take(claimed)
+        askToEnd(execution, claimed)
+        goOn(execution)
+    }
+
+    /// Hands on a request to cancel, or the end of the run's time.
+    private func askToEnd(_ execution: RunExecution, _ claimed: ClaimedRun) {
+        if let error = claimed.run.cancelRequest {
+            execution.machine.receive(.endRequested(.cancelled, error: error))
+        } else if let deadline = claimed.run.deadlineAt, deadline <= services.now {
+            execution.machine.receive(.endRequested(.timed_out, error: Cancelled.timedOut(claimed.run).bytes))
         }
     }
 
@@ -80,19 +97,25 @@ actor Shard {
             ?? ScriptError(
                 code: "PG2051", kind: "limit", message: "The run could not be taken up: \(error).",
                 hint: "Check the host's memory and its database, then cancel or restart the run.")
+        let isCancelled = claimed.run.cancelRequest.map {
+            Commit.Next.ended(.cancelled, output: nil, error: $0)
+        }
         outbox.append(
             Commit(
                 run: claimed.run.number, epoch: claimed.run.epoch, at: services.now,
-                next: .attention(error: report.bytes)))
+                next: isCancelled ?? .attention(error: report.bytes)))
         flush()
         services.released()
     }
 
     // MARK: Running scripts
 
-    private func advance(_ execution: RunExecution, _ reply: Outcome?) {
-        if let error = execution.cancellation { return cancel(execution, error) }
-        switch execution.advance(reply, at: { services.now }) {
+    private func advance(_ execution: RunExecution) {
+        let progress = execution.advance(at: { services.now })
+        for token in execution.machine.takeDroppedEffects() {
+            execution.effects.removeValue(forKey: token)?.cancel()
+        }
+        switch progress {
         case .preempted:
             let (number, epoch) = (execution.run.number, execution.machine.epoch)
             Task { self.continueSlice(number, epoch) }
@@ -102,8 +125,14 @@ actor Shard {
     }
 
     private func continueSlice(_ number: Int64, _ epoch: Int64) {
-        guard let execution = current(number, epoch), !execution.isCommitting else { return }
-        advance(execution, nil)
+        guard let execution = current(number, epoch), execution.isPreempted else { return }
+        advance(execution)
+    }
+
+    /// Gives the script what has come, unless it runs or what it did is being committed: then that comes first.
+    private func goOn(_ execution: RunExecution) {
+        guard !execution.isCommitting, !execution.isPreempted, execution.machine.hasInput else { return }
+        advance(execution)
     }
 
     /// The execution that something begun earlier belongs to; `nil` if it was given up or taken up anew meanwhile.
@@ -113,39 +142,47 @@ actor Shard {
 
     private func perform(_ action: RunMachine.Action, _ execution: RunExecution) {
         switch action {
-        case .resume(let outcome): advance(execution, outcome)
         case .commit(let commit):
             execution.isCommitting = true
             outbox.append(services.withStarts(commit, execution.run))
             flush()
-        case .perform(let effect, let step): begin(effect, step, execution)
+        case .perform(let starts):
+            showWork(execution)
+            for start in starts { begin(start, execution) }
+        case .rest: showWork(execution)
         case .release: release(execution)
         }
     }
 
-    private func begin(_ effect: Effect, _ step: Step, _ execution: RunExecution) {
+    /// What the run logged is shown while it works.
+    private func showWork(_ execution: RunExecution) {
+        guard !isEnding, let commit = execution.machine.besideCommit(at: services.now) else { return }
+        outbox.append(commit)
+        flush()
+    }
+
+    private func begin(_ start: RunMachine.Start, _ execution: RunExecution) {
         guard !isEnding else { return }
-        if let commit = execution.machine.besideCommit(at: services.now) {
-            outbox.append(commit)
-            flush()
-        }
         let (number, epoch) = (execution.run.number, execution.machine.epoch)
         let run = execution.run
-        execution.effect = Task { [services] in
+        execution.effects[start.token] = Task { [services] in
             let result = await services.perform(
-                effect, step, run,
-                report: { detail in await self.attempted(number, epoch, step, detail) })
+                start.effect, start.step, run,
+                report: { detail in await self.attempted(number, epoch, start.step, detail) })
             guard let result else { return }
-            self.effectEnded(number, epoch, step, result)
+            self.effectEnded(number, epoch, start, result)
         }
     }
 
-    private func effectEnded(_ number: Int64, _ epoch: Int64, _ step: Step, _ result: EffectResult) {
-        guard let execution = current(number, epoch), !execution.isCommitting else { return }
-        execution.effect = nil
-        services.tell(execution.run, step, result)
-        let action = execution.machine.effectEnded(result, step: step, at: services.now)
-        perform(action, execution)
+    private func effectEnded(
+        _ number: Int64, _ epoch: Int64, _ start: RunMachine.Start, _ result: EffectResult
+    ) {
+        guard let execution = current(number, epoch),
+            execution.effects.removeValue(forKey: start.token) != nil
+        else { return }
+        services.tell(execution.run, start.step, result)
+        execution.machine.receive(.effectEnded(token: start.token, result))
+        goOn(execution)
     }
 
     private func attempted(_ number: Int64, _ epoch: Int64, _ step: Step, _ detail: AttemptDetail) {
@@ -163,33 +200,23 @@ actor Shard {
     private func release(_ execution: RunExecution) {
         let number = execution.run.number
         running[number] = nil
+        for effect in execution.effects.values { effect.cancel() }
+        execution.effects = [:]
         services.released()
         guard let claimed = early.removeValue(forKey: number) else { return }
         Task { await self.take(claimed) }
     }
 
-    // MARK: Cancelling
-
-    /// Ends a run of this shard as soon as no commit of it is on its way; nothing if the run is not here.
-    func cancelRun(_ number: Int64, error: Payload) {
-        resident.remove(number)
-        guard let execution = running[number] else { return }
-        execution.cancellation = error
-        guard !execution.isCommitting else { return }
-        execution.effect?.cancel()
-        execution.effect = nil
-        cancel(execution, error)
-    }
-
-    private func cancel(_ execution: RunExecution, _ error: Payload) {
-        execution.cancellation = nil
-        execution.machine.end(.cancelled, output: nil, error: error)
-        perform(execution.machine.suspended(at: services.now), execution)
-    }
-
     /// Drops what is kept of a run in memory; it is replayed when it is claimed again.
     func forget(_ number: Int64) {
         resident.remove(number)
+    }
+
+    /// Gives up a run that was ended without its script being asked: the journal takes nothing more of it.
+    func giveUp(_ number: Int64) {
+        resident.remove(number)
+        guard let execution = running[number], !execution.isCommitting else { return }
+        release(execution)
     }
 
     // MARK: Committing
@@ -216,25 +243,18 @@ actor Shard {
         if case .failure(let error) = result {
             // Another host has the run, or a person ended it: what is in memory here is no longer true.
             services.logger.notice("run \(commit.run) was given up: \(error)")
-            execution?.effect?.cancel()
             if let execution { release(execution) }
             return
         }
         if case .success(let receipt) = result { services.committed(commit, receipt, execution) }
         guard let execution else { return }
         // Annotations travel beside the run and nothing waits for them.
-        let isBeside = commit.next == .running && commit.entries.isEmpty
+        let isBeside = commit.next == .running && commit.entries.isEmpty && commit.closes.isEmpty
         guard !isBeside, execution.isCommitting else { return }
         execution.isCommitting = false
-        if case .waiting = commit.next {
-            if execution.cancellation == nil { resident.insert(execution) }
-            release(execution)
-            // The run was let go while somebody asked to cancel it: now nobody owns it, and the journal can.
-            if let error = execution.cancellation { services.cancel(execution.run, error) }
-            return
-        }
-        if commit.next == .running, let error = execution.cancellation { return cancel(execution, error) }
-        perform(execution.machine.committed(at: services.now), execution)
+        if case .waiting = commit.next { resident.insert(execution) }
+        perform(execution.machine.committed(commit), execution)
+        goOn(execution)
     }
 
     // MARK: Ending
@@ -244,7 +264,7 @@ actor Shard {
     /// What the store can't take now is not tried again: the runs are taken up where they were at the next start.
     func close() async {
         isEnding = true
-        for execution in running.values { execution.effect?.cancel() }
+        for effect in running.values.flatMap(\.effects.values) { effect.cancel() }
         while let last = flushing {
             last.cancel()
             await last.value

@@ -11,6 +11,8 @@ enum StepPlan: Sendable {
     case effect(Effect)
     /// Ends the run on purpose.
     case stop(String?)
+    /// The run can't go on until a person resolves this.
+    case attention(ScriptError)
 
     /// Reads a step.
     ///
@@ -22,6 +24,7 @@ enum StepPlan: Sendable {
         case "wait.event": self = try WaitEvent.plan(arguments, now: now)
         case "emit": self = Emit.plan(arguments)
         case "call": self = .effect(.call(CallFunction(arguments, step: step, run: run)))
+        case "undo": self = .attention(Saga.attention(arguments))
         case "flow.stop": self = .stop(arguments["text"]?.string)
         case let verb where Approval.kinds[verb] != nil:
             self = try Approval.plan(Approval.kinds[verb] ?? .approval, arguments, now: now)

@@ -6,12 +6,22 @@ import PerigeeLua
 ///
 /// Only those whose name begins with `await_` may suspend the script.
 enum HostFunction: String, CaseIterable {
-    case await_step, step, note, tag, status, now, clock, today, uuid, random, run_info
+    case await_step, await_join, await_checkpoint, step, end_checkpoint
+    case begin_branch, stop_branches, shield, enter, leave, changed
+    case note, tag, status, now, clock, today, uuid, random, run_info
     case unknown_name, nearest, duration, time
 
     static let names = allCases.map(\.rawValue)
 
-    var isStep: Bool { self == .await_step || self == .step }
+    /// Whether it is called with a verb, a label and arguments.
+    var isStep: Bool {
+        switch self {
+        case .await_step, .await_checkpoint, .step, .end_checkpoint: true
+        default: false
+        }
+    }
+
+    var maySuspend: Bool { rawValue.hasPrefix("await_") }
 
     /// The answer of a function that depends on nothing but its arguments; `nil` for any other function.
     func pureReply(_ arguments: [JSON]) -> LuaReply? {

@@ -10,8 +10,9 @@ enum Stdlib {
     static let ambientNames: Set<String> = luaNames.union(hostNames)
 
     private static let hostNames: Set<String> = [
-        "ask", "call", "config", "emit", "flow", "http", "log", "os", "print", "secret", "sleep", "try",
-        "wait", "workflow",
+        "ask", "call", "checkpoint", "config", "each", "emit", "flow", "http", "log", "os", "parallel",
+        "print",
+        "saga", "secret", "sleep", "try", "wait", "workflow",
     ]
 
     private static let luaNames: Set<String> = [
@@ -33,15 +34,18 @@ enum Stdlib {
     ]
 
     private static let pieces: [(name: String, text: [UInt8])] = [
-        ("ask", PackageResources.ask_lua), ("calendar", PackageResources.calendar_lua),
-        ("call", PackageResources.call_lua),
-        ("config", PackageResources.config_lua), ("emit", PackageResources.emit_lua),
+        ("ask", PackageResources.ask_lua), ("branches", PackageResources.branches_lua),
+        ("calendar", PackageResources.calendar_lua), ("call", PackageResources.call_lua),
+        ("checkpoint", PackageResources.checkpoint_lua), ("config", PackageResources.config_lua),
+        ("each", PackageResources.each_lua), ("emit", PackageResources.emit_lua),
         ("errors", PackageResources.errors_lua), ("flow", PackageResources.flow_lua),
-        ("http", PackageResources.http_lua), ("log", PackageResources.log_lua),
+        ("http", PackageResources.http_lua), ("http_pages", PackageResources.http_pages_lua),
+        ("log", PackageResources.log_lua),
         ("options", PackageResources.options_lua), ("os", PackageResources.os_lua),
-        ("prelude", PackageResources.prelude_lua),
-        ("park", PackageResources.park_lua), ("question", PackageResources.question_lua),
-        ("print", PackageResources.print_lua), ("secret", PackageResources.secret_lua),
+        ("parallel", PackageResources.parallel_lua), ("park", PackageResources.park_lua),
+        ("prelude", PackageResources.prelude_lua), ("question", PackageResources.question_lua),
+        ("print", PackageResources.print_lua), ("saga", PackageResources.saga_lua),
+        ("secret", PackageResources.secret_lua),
         ("sleep", PackageResources.sleep_lua), ("try", PackageResources.try_lua),
         ("wait", PackageResources.wait_lua), ("workflow", PackageResources.workflow_lua),
     ]

@@ -18,6 +18,8 @@ struct WorkflowDefinition: Sendable {
     /// `lead:{id}`: the template of the business key.
     let key: KeyTemplate?
     let input: InputSchema?
+    /// How long a run may take from its start on; `nil` for as long as it needs.
+    let timeoutMilliseconds: Int64?
     /// The input schema as it was declared.
     let declaredInput: JSON?
 
@@ -29,6 +31,7 @@ struct WorkflowDefinition: Sendable {
         about = fields["about"]?.string
         declaredTriggers = fields["on"]?.array ?? []
         declaredInput = fields["input"]
+        timeoutMilliseconds = fields["timeout_milliseconds"]?.int
         do {
             triggers = try declaredTriggers.map { trigger throws(DefinitionFault) in
                 try WorkflowDefinition.trigger(trigger)

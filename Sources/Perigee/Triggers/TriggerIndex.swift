@@ -95,7 +95,8 @@ struct RunStart {
             id: id, workflow: target.version.workflow, version: target.version.number,
             bundle: target.version.bundle,
             key: faults.isEmpty ? key : nil, input: input.bytes, trigger: trigger.bytes,
-            correlationID: correlationID ?? id, status: error == nil ? .queued : .attention, error: error)
+            correlationID: correlationID ?? id, status: error == nil ? .queued : .attention, error: error,
+            timeoutMilliseconds: target.definition.timeoutMilliseconds)
     }
 
     static func error(_ faults: [InputFault]) -> ScriptError {

@@ -75,6 +75,22 @@ struct Timeline {
             }
         case .versionMoved(let from, let to, _):
             rows.append(.moved(at: entry.recordedAt, from: from, to: to))
+        case .endRequested(let status, let error):
+            let why = JSON(error)["message"]?.string ?? "Asked to end"
+            let end = status == .timed_out ? "Its time ran out; it unwinds" : "Asked to end; it unwinds"
+            rows.append(
+                .note(
+                    Annotation(
+                        ordinal: nil, at: entry.recordedAt, kind: .note, level: "warning",
+                        text: "\(end): \(why)")))
+        case .reset(let sequence):
+            // What is taken back stays to be seen; the steps that are done again get rows of their own.
+            places = [:]
+            rows.append(
+                .note(
+                    Annotation(
+                        ordinal: nil, at: entry.recordedAt, kind: .note,
+                        text: "Taken back to before entry \(sequence); what follows is done again")))
         }
     }
 

@@ -1,0 +1,118 @@
+import PerigeeJournal
+
+/// What a run's journal holds that its script has not come to yet.
+///
+/// Outcomes are given to the script in the order in which they were recorded, whatever branch asks first; so a replay
+/// goes the same way as the run did.
+struct RunLog {
+    struct Completed {
+        var verb: String
+        var outcome: Outcome
+        var at: Timestamp
+        var sequence: Int
+    }
+
+    /// Somebody, or its time, asked the run to end: what its script does from there on is its unwinding.
+    struct EndRequest {
+        var status: RunStatus
+        var error: Payload
+        var sequence: Int
+    }
+
+    private var completed: [StepAddress: Completed] = [:]
+    /// Addresses of `completed` in the order of their sequence; those before `cursor` are taken.
+    private var order: [StepAddress] = []
+    private var cursor = 0
+    private var openWaits: [StepAddress: String] = [:]
+    private(set) var endRequest: EndRequest?
+    /// The place of the next entry.
+    private(set) var nextSequence = 1
+    /// How many bytes the entries hold.
+    private(set) var bytes = 0
+
+    init(_ entries: [Entry]) {
+        nextSequence = (entries.last?.sequence ?? 0) + 1
+        for entry in RunLog.valid(entries) {
+            bytes += entry.fact.byteCount
+            switch entry.fact {
+            case .stepCompleted(let step, let outcome, _, _):
+                completed[step.address] = Completed(
+                    verb: step.verb, outcome: outcome, at: entry.recordedAt, sequence: entry.sequence)
+                order.append(step.address)
+                openWaits[step.address] = nil
+            case .waitOpened(let step, let wait): openWaits[step.address] = wait
+            case .endRequested(let status, let error):
+                endRequest = EndRequest(status: status, error: error, sequence: entry.sequence)
+            case .versionMoved, .reset: break
+            }
+        }
+    }
+
+    /// The entries that count: a reset takes back everything from a place on.
+    static func valid(_ entries: [Entry]) -> [Entry] {
+        var valid: [Entry] = []
+        for entry in entries {
+            if case .reset(let sequence) = entry.fact {
+                while let last = valid.last, last.sequence >= sequence { valid.removeLast() }
+            } else {
+                valid.append(entry)
+            }
+        }
+        return valid
+    }
+
+    /// Whether the script has come to everything that is recorded.
+    var isConsumed: Bool { completed.isEmpty && openWaits.isEmpty && endRequest == nil }
+
+    /// The recorded step that comes first, of those that the script has not come to; a wait that is open comes last.
+    var next: StepAddress? { nextCompleted ?? openWaits.keys.min { "\($0)" < "\($1)" } }
+
+    /// The address of the completed step that is to be given to the script next.
+    var nextCompleted: StepAddress? { cursor < order.count ? order[cursor] : nil }
+
+    /// Whether everything that was recorded before the request to end has been taken.
+    var isEndDue: Bool {
+        guard let endRequest else { return false }
+        return nextCompleted.flatMap { completed[$0] }.map { $0.sequence > endRequest.sequence } ?? true
+    }
+
+    func completed(at address: StepAddress) -> Completed? { completed[address] }
+
+    func openWait(at address: StepAddress) -> String? { openWaits[address] }
+
+    mutating func takeCompleted(_ address: StepAddress) -> Completed? {
+        let found = completed.removeValue(forKey: address)
+        while cursor < order.count, completed[order[cursor]] == nil { cursor += 1 }
+        return found
+    }
+
+    mutating func takeOpenWait(_ address: StepAddress) {
+        openWaits[address] = nil
+    }
+
+    mutating func takeEndRequest() -> EndRequest? {
+        defer { endRequest = nil }
+        return endRequest
+    }
+
+    /// Gives an entry its place.
+    mutating func place(_ fact: Fact, at now: Timestamp) -> Entry {
+        defer { nextSequence += 1 }
+        bytes += fact.byteCount
+        return Entry(sequence: nextSequence, recordedAt: now, fact: fact)
+    }
+}
+
+extension Fact {
+    /// How many bytes of arguments and outcomes it holds.
+    var byteCount: Int {
+        switch self {
+        case .stepCompleted(let step, .success(let value), _, _),
+            .stepCompleted(let step, .failure(let value), _, _):
+            step.arguments.count + value.count
+        case .waitOpened(let step, _): step.arguments.count
+        case .endRequested(_, let error): error.count
+        case .versionMoved, .reset: 0
+        }
+    }
+}

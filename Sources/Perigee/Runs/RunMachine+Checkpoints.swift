@@ -1,0 +1,55 @@
+import PerigeeJournal
+
+/// Parts of the script that keep one value, and lines that an older run does not see.
+extension RunMachine {
+    /// Goes into a checkpoint: gives `[value]` if it has ended before, otherwise null, and what follows is inside.
+    mutating func beginCheckpoint(_ request: StepRequest) -> Answer {
+        guard var branch = branches[current] else { return .suspend }
+        let address = branch.address(request.label)
+        branches[current] = branch
+        if let error = cancellation(of: branch) { return .cancel(error) }
+        guard let recorded = recordedAddress(address, was: request.was) else {
+            branches[current]?.enter(request.label)
+            return .deliver(.success(JSON.null.bytes))
+        }
+        let step = Step(
+            address: address, verb: request.verb, arguments: request.arguments, line: request.line)
+        return replay(recorded, step, isImmediate: false)
+    }
+
+    /// Comes out of a checkpoint with its value: the steps inside are not kept.
+    mutating func endCheckpoint(_ request: StepRequest, at now: Timestamp) -> Answer {
+        guard !isReplaying else { return .diverged(divergence(at: nil)) }
+        guard let branch = branches[current], branch.frames.count > 1 else {
+            return .deliver(.success(JSON.null.bytes))
+        }
+        let inside = branch.frames[branch.frames.count - 1].path
+        branches[current]?.leave()
+        let frame = branch.frames[branch.frames.count - 2]
+        let address = StepAddress(
+            path: frame.path, label: request.label, occurrence: frame.occurrences[request.label] ?? 1)
+        let step = Step(
+            address: address, verb: "checkpoint", arguments: JSON.object([:]).bytes, line: request.line)
+        let outcome = Outcome.success([UInt8(ascii: "[")] + request.arguments + [UInt8(ascii: "]")])
+        unsaved.prunes.append(inside)
+        complete(step, outcome, attempts: 1, startedAt: now, at: now)
+        return .deliver(outcome)
+    }
+
+    /// Whether the run comes to this line for the first time in a version that has it.
+    mutating func hasChanged(_ name: String, line: Int, at now: Timestamp) -> Bool {
+        if let known = changes[name] { return known }
+        let address = StepAddress(label: name, occurrence: 0)
+        let isRecorded = log.completed(at: address) != nil
+        if isRecorded {
+            _ = takeRecorded(address)
+        } else if !isReplaying {
+            let step = Step(
+                address: address, verb: "flow.changed", arguments: JSON.object([:]).bytes, line: line)
+            complete(step, .success(JSON.bool(true).bytes), attempts: 1, startedAt: now, at: now)
+        }
+        let isChanged = isRecorded || !isReplaying
+        changes[name] = isChanged
+        return isChanged
+    }
+}

@@ -1,0 +1,187 @@
+import PerigeeJournal
+
+/// What the world tells the run, what the run does to the world, and its end.
+extension RunMachine {
+    /// Keeps what the world told; ``settle(at:)`` gives it to the script.
+    mutating func receive(_ input: Input) {
+        inbox.append(input)
+    }
+
+    /// What the journal had for the run when it was claimed, or while it went on.
+    mutating func take(_ claimed: ClaimedRun) {
+        run.epoch = claimed.run.epoch
+        for answer in claimed.answers where !answers.contains(where: { $0.wait == answer.wait }) {
+            answers.append(answer)
+        }
+    }
+
+    /// Whether the world has told what the script has not been given.
+    var hasInput: Bool { !inbox.isEmpty || answers.contains { waiting[$0.wait] != nil } }
+
+    /// What follows when every branch has come to a stop.
+    mutating func settle(at now: Timestamp) -> Settled {
+        if let next { return .act(.commit(commit(next: next, at: now))) }
+        if isReplaying {
+            if replayNext() { return .advance }
+            return .diverged(divergence(at: fresh.first.flatMap { step(of: $0) }))
+        }
+        while !inbox.isEmpty || !answers.isEmpty {
+            if takeAnswer(at: now) || takeInput(at: now) { return .advance }
+            if next != nil { return settle(at: now) }
+        }
+        begin(at: now)
+        if let next { return .act(.commit(commit(next: next, at: now))) }
+        return .act(action(at: now))
+    }
+
+    func step(of branch: Int) -> Step? {
+        switch branches[branch]?.block {
+        case .fresh(let step, _)?, .wait(let step, _)?, .effect(let step, _)?: step
+        case .recorded?, .join?, nil: nil
+        }
+    }
+
+    /// Gives a branch what is recorded for it, the oldest first.
+    mutating func replayNext() -> Bool {
+        if log.isEndDue, let request = log.takeEndRequest(), requestEnd(request) { return true }
+        guard let address = log.nextCompleted.flatMap({ replaying[$0] == nil ? nil : $0 }) ?? firstReplaying,
+            let branch = replaying.removeValue(forKey: address)
+        else { return false }
+        makeReady(branch, .outcome(takeRecorded(address)))
+        return true
+    }
+
+    /// Of an edited script, that asks in another order: what was recorded first among what it asked for.
+    private var firstReplaying: StepAddress? {
+        replaying.keys.min { sequence(of: $0) < sequence(of: $1) }
+    }
+
+    func sequence(of address: StepAddress) -> Int {
+        log.completed(at: address)?.sequence ?? .max
+    }
+
+    /// Takes over the oldest answer that a branch waits for.
+    mutating func takeAnswer(at now: Timestamp) -> Bool {
+        while !answers.isEmpty {
+            let answer = answers.removeFirst()
+            guard let branch = waiting.removeValue(forKey: answer.wait) else { continue }
+            guard case .wait(let step, _)? = branches[branch]?.block else { continue }
+            let outcome = StepPlan.outcome(of: answer, verb: step.verb, publicURL: publicURL)
+            unsaved.closes.append(answer.wait)
+            complete(step, outcome, attempts: 1, startedAt: answer.at, at: now)
+            makeReady(branch, .outcome(outcome))
+            return true
+        }
+        return false
+    }
+
+    mutating func takeInput(at now: Timestamp) -> Bool {
+        guard !inbox.isEmpty else { return false }
+        switch inbox.removeFirst() {
+        case .effectEnded(let token, let result):
+            guard let (branch, step) = effects.removeValue(forKey: token) else { return false }
+            switch result {
+            case .outcome(let outcome, let attempts, let startedAt):
+                complete(step, outcome, attempts: attempts, startedAt: startedAt, at: now)
+                makeReady(branch, .outcome(outcome))
+                return true
+            case .attention(let error):
+                attention(error.json, at: step)
+                return false
+            }
+        case .endRequested(let status, let error):
+            guard ending == nil else { return false }
+            let sequence = log.nextSequence
+            record(.endRequested(status, error: error), at: now)
+            return requestEnd(RunLog.EndRequest(status: status, error: error, sequence: sequence))
+        }
+    }
+
+    /// Lets the script unwind; returns whether a branch can go on.
+    mutating func requestEnd(_ request: RunLog.EndRequest) -> Bool {
+        ending = request
+        cancelBlocked { _ in true }
+        return !ready.isEmpty
+    }
+
+    /// Begins the steps at which branches have come to a stop.
+    mutating func begin(at now: Timestamp) {
+        let numbers = fresh
+        fresh = []
+        for number in numbers {
+            guard next == nil, case .fresh(let step, let plan)? = branches[number]?.block else { continue }
+            switch plan {
+            case .wait(let kind, let dueAt):
+                let wait = WaitID.make(run: run.id, sequence: log.nextSequence, kind: kind)
+                record(.waitOpened(step, wait: wait), at: now)
+                unsaved.opens.append(
+                    Wait(id: wait, address: step.address, kind: kind, openedAt: now, dueAt: dueAt))
+                waiting[wait] = number
+                branches[number]?.block = .wait(step, id: wait)
+            case .effect(let effect):
+                effectCount += 1
+                effects[effectCount] = (number, step)
+                starting.append(Start(effect: effect, step: step, token: effectCount))
+                branches[number]?.block = .effect(step, token: effectCount)
+            case .stop(let text):
+                let reason = JSON.object(text.map { ["reason": .string($0)] } ?? [:])
+                next = .ended(.stopped, output: reason.bytes, error: nil)
+            case .attention(let error): attention(error.json, at: step)
+            case .emit: break
+            }
+        }
+    }
+
+    mutating func action(at now: Timestamp) -> Action {
+        if effects.isEmpty { return .commit(commit(next: .waiting, at: now)) }
+        if unsaved.hasFacts { return .commit(commit(next: .running, at: now)) }
+        return starting.isEmpty ? .rest : .perform(takeStarting())
+    }
+
+    mutating func takeStarting() -> [Start] {
+        defer { starting = [] }
+        return starting
+    }
+
+    /// What follows once the last commit is durable.
+    mutating func committed(_ commit: Commit) -> Action {
+        guard commit.next == .running else { return .release }
+        return starting.isEmpty ? .rest : .perform(takeStarting())
+    }
+
+    /// The script returned, failed or was ended; ``settle(at:)`` then gives the last commit.
+    mutating func end(_ end: Commit.Next) {
+        next = end
+    }
+
+    /// The run can't go on until a person resolves this.
+    mutating func attention(_ error: JSON, at step: Step?) {
+        var fields = error.object ?? [:]
+        if let step { fields["step"] = .string(step.address.label) }
+        next = .attention(error: JSON.object(fields).bytes)
+    }
+
+    /// A hook of the workflow runs before the end that was decided.
+    ///
+    /// Its steps have addresses of their own, and nothing cancels it.
+    mutating func beginHook(_ name: String) {
+        for number in branches.keys.sorted() { makeReady(number, .start) }
+        branches = [0: Branch(number: 0, path: name, shield: 1)]
+        ready = [(0, .start)]
+        next = nil
+    }
+
+    /// What the script's end comes to.
+    var decided: Commit.Next? { next }
+
+    /// What is to be shown at once although the script goes on; `nil` if there is nothing.
+    mutating func besideCommit(at now: Timestamp) -> Commit? {
+        guard !unsaved.hasFacts, unsaved.isShown else { return nil }
+        return commit(next: .running, at: now)
+    }
+
+    mutating func commit(next: Commit.Next, at now: Timestamp) -> Commit {
+        defer { unsaved = Unsaved() }
+        return unsaved.commit(of: self, next: next, at: now)
+    }
+}

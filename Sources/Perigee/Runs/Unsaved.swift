@@ -1,0 +1,39 @@
+import PerigeeJournal
+
+/// What a run did that is not yet durable.
+struct Unsaved: Sendable {
+    struct Emit: Sendable {
+        var type: String
+        var data: Payload
+        /// The entry that records it: its place makes the event's id, so that it is never told twice.
+        var sequence: Int
+    }
+
+    var entries: [Entry] = []
+    var opens: [Wait] = []
+    var closes: [String] = []
+    var prunes: [String] = []
+    var emits: [Emit] = []
+    var annotations: [Annotation] = []
+    var tags: Payload?
+    var statusText: String?
+
+    var hasFacts: Bool { !entries.isEmpty || !closes.isEmpty }
+
+    var isShown: Bool { !annotations.isEmpty || tags != nil || statusText != nil }
+
+    func commit(of machine: RunMachine, next: Commit.Next, at now: Timestamp) -> Commit {
+        let emitted = emits.map { emit in
+            Submission(
+                namespace: machine.run.namespace,
+                event: EventRecord(
+                    id: "", namespace: machine.run.namespace, source: "perigee:\(machine.run.workflow)",
+                    sourceID: "\(machine.run.id)/\(emit.sequence)", type: emit.type, data: emit.data, at: now),
+                starts: [])
+        }
+        return Commit(
+            run: machine.run.number, epoch: machine.epoch, at: now, entries: entries, opens: opens,
+            closes: closes, prunes: prunes, emits: emitted, annotations: annotations, tags: tags,
+            statusText: statusText, watches: machine.hasOpenWaits, next: next)
+    }
+}
