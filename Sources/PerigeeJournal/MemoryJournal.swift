@@ -112,5 +112,13 @@ public final class MemoryJournal: Journal {
         return state.withLock { $0.dueReminders(namespace: namespace, now: now, limit: limit) }
     }
 
+    public func schedules(namespace: String) async throws -> [ScheduleRecord] {
+        state.withLock { $0.schedules(namespace: namespace) }
+    }
+
+    public func advance(_ advance: ScheduleAdvance, now: Timestamp) async throws -> ScheduleReceipt? {
+        try state.withLock { try $0.advance(advance, now: now) }
+    }
+
     public func checkWritable() async throws {}
 }

@@ -33,8 +33,7 @@ public enum JournalContract {
     public static let checks: [Check] =
         versionChecks + submitChecks + keyChecks + claimChecks + commitChecks + fencingChecks + waitChecks
         + lookBackChecks + watchChecks + decisionChecks + reminderChecks + cancellationChecks + hostChecks
-        + queryChecks
-        + historyChecks
+        + queryChecks + historyChecks + scheduleChecks
 }
 
 /// A promise of ``JournalContract`` that a journal did not keep.

@@ -111,6 +111,12 @@ struct RecoveryTests {
         ) async throws -> [Result<ReminderReceipt, JournalError>] {
             try await base.remind(reminders, now: now)
         }
+        func schedules(namespace: String) async throws -> [ScheduleRecord] {
+            try await base.schedules(namespace: namespace)
+        }
+        func advance(_ advance: ScheduleAdvance, now: Timestamp) async throws -> ScheduleReceipt? {
+            try await base.advance(advance, now: now)
+        }
         func checkWritable() async throws { try await base.checkWritable() }
     }
 

@@ -26,10 +26,12 @@ enum Operation: CustomStringConvertible {
     case remind([Reminder])
     case cancel(String, isForced: Bool)
     case saveVersion(String, text: String)
+    case advance(ScheduleAdvance, isStale: Bool)
     case checkWritable
 
     static let names = [
         "heartbeat", "release", "claim", "commit", "submit", "decide", "remind", "cancel", "saveVersion",
+        "advance",
         "checkWritable",
     ]
 
@@ -44,6 +46,7 @@ enum Operation: CustomStringConvertible {
         case .remind: "remind"
         case .cancel: "cancel"
         case .saveVersion: "saveVersion"
+        case .advance: "advance"
         case .checkWritable: "checkWritable"
         }
     }
@@ -59,6 +62,7 @@ enum Operation: CustomStringConvertible {
         case .heartbeat(let host, let lease): "heartbeat \(host) \(lease)"
         case .release(let host): "release \(host)"
         case .saveVersion(let workflow, _): "saveVersion \(workflow)"
+        case .advance(let advance, let isStale): "advance \(advance)\(isStale ? " stale" : "")"
         case .checkWritable: "checkWritable"
         }
     }
@@ -116,6 +120,12 @@ extension Journal {
                 namespace: "main", workflow: workflow, bundle: "bundle of \(text)", files: ["main.lua": text],
                 now: now)
             return Answer(value: version, succeeded: true)
+        case .advance(var advance, let isStale):
+            let stored = try await schedules(namespace: advance.schedule.namespace)
+            let revision = stored.first { $0.id == advance.schedule.id }?.revision ?? 0
+            advance.schedule.revision = isStale ? revision + 1 : revision
+            let receipt = try await self.advance(advance, now: now)
+            return Answer(value: receipt, succeeded: receipt != nil)
         case .checkWritable:
             try await checkWritable()
             return Answer(value: true, succeeded: true)
