@@ -34,7 +34,7 @@ struct ShapeRules {
         }.flatMap { file in
             file.lines.indices.filter { file.lines[$0].utf8.count > limit && file.lines[$0].count > limit }
                 .map { "\(file.place($0)) has \(file.lines[$0].count) characters" }
-            }
+        }
         expectNone(found, "Break it (at most \(limit) characters).")
     }
 
