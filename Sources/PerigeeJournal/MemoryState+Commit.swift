@@ -54,7 +54,7 @@ extension MemoryState {
         return CommitReceipt(wakesRuns: wakes || wakesItself)
     }
 
-    private mutating func annotate(_ number: Int64, _ annotations: [Annotation]) {
+    mutating func annotate(_ number: Int64, _ annotations: [Annotation]) {
         for annotation in annotations {
             let isKnown =
                 annotation.ordinal != nil

@@ -32,8 +32,8 @@ public enum JournalContract {
     /// All promises.
     public static let checks: [Check] =
         versionChecks + submitChecks + keyChecks + claimChecks + commitChecks + fencingChecks + waitChecks
-        + lookBackChecks + watchChecks + decisionChecks + cancellationChecks + hostChecks + queryChecks
-        + historyChecks + scheduleChecks
+        + lookBackChecks + watchChecks + decisionChecks + reminderChecks + cancellationChecks + hostChecks
+        + queryChecks + historyChecks + scheduleChecks
 }
 
 /// A promise of ``JournalContract`` that a journal did not keep.

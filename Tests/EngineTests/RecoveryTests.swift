@@ -98,10 +98,18 @@ struct RecoveryTests {
         func runs(_ query: RunQuery) async throws -> RunPage { try await base.runs(query) }
         func history(run id: String) async throws -> RunHistory? { try await base.history(run: id) }
         func approval(id: String) async throws -> ApprovalRecord? { try await base.approval(id: id) }
-        func approvals(namespace: String, status: ApprovalStatus?, limit: Int) async throws
-            -> [ApprovalRecord]
-        {
-            try await base.approvals(namespace: namespace, status: status, limit: limit)
+        func approvals(
+            namespace: String, status: ApprovalStatus?, kinds: Set<ApprovalKind>, limit: Int
+        ) async throws -> [ApprovalRecord] {
+            try await base.approvals(namespace: namespace, status: status, kinds: kinds, limit: limit)
+        }
+        func dueReminders(namespace: String, now: Timestamp, limit: Int) async throws -> DueReminders {
+            try await base.dueReminders(namespace: namespace, now: now, limit: limit)
+        }
+        func remind(
+            _ reminders: [Reminder], now: Timestamp
+        ) async throws -> [Result<ReminderReceipt, JournalError>] {
+            try await base.remind(reminders, now: now)
         }
         func schedules(namespace: String) async throws -> [ScheduleRecord] {
             try await base.schedules(namespace: namespace)

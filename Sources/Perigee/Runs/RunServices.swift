@@ -12,6 +12,7 @@ final class RunServices: Sendable {
     private let http: HTTPClientParts
     private let functions: FunctionTable
     private let dispatcher: Dispatcher
+    private let reminders: ReminderClock
     private let waiters: EndWaiters
     /// Chunks of versions that are no longer the newest, by bundle.
     private let bundles = Mutex<[String: CompiledBundle]>([:])
@@ -23,8 +24,8 @@ final class RunServices: Sendable {
 
     init(
         context: RunContext, journal: any Journal, registry: ScriptRegistry, activity: ActivityHub,
-        http: (any HTTPTransport)?, functions: FunctionTable, dispatcher: Dispatcher, waiters: EndWaiters,
-        logger: Logger
+        http: (any HTTPTransport)?, functions: FunctionTable, dispatcher: Dispatcher,
+        reminders: ReminderClock, waiters: EndWaiters, logger: Logger
     ) {
         self.context = context
         self.journal = journal
@@ -34,6 +35,7 @@ final class RunServices: Sendable {
         self.functions = functions
         self.logger = logger
         self.dispatcher = dispatcher
+        self.reminders = reminders
         self.waiters = waiters
     }
 
@@ -137,10 +139,13 @@ final class RunServices: Sendable {
     func committed(_ commit: Commit, _ receipt: CommitReceipt, _ execution: RunExecution?) {
         if receipt.wakesRuns { dispatcher.poke() }
         if let due = commit.opens.compactMap(\.dueAt).min() { dispatcher.note(due: due) }
+        for case .approval(let request) in commit.opens.map(\.kind) {
+            if let first = request.remindAt.first { reminders.note(due: first) }
+        }
         guard let run = execution?.run else { return }
         for entry in commit.entries {
             guard case .waitOpened(let step, let wait) = entry.fact else { continue }
-            let isApproval = step.verb == "ask.approval"
+            let isApproval = Approval.kinds[step.verb] != nil
             tell(
                 .waiting(
                     run: run.id, workflow: run.workflow, step: step.address.label,
