@@ -26,7 +26,8 @@ extension Journal {
             facts.append(try await approvals(namespace: namespace, status: nil, limit: 500))
             guard let now else { continue }
             // A run that does not exist claims nothing, and tells what is due.
-            facts.append(try await claim(host: "host-1", namespace: namespace, now: now, limit: 1, only: .max))
+            facts.append(
+                try await claim(host: "host-1", namespace: namespace, now: now, limit: 1, only: .max))
         }
         for bundle in ["bundle of x", "bundle of y", "bundle of z"] {
             facts.append(try await files(bundle: bundle))
