@@ -54,6 +54,8 @@ let package = Package(
         .systemLibrary(
             name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"]), .brew(["lua"])]),
         .target(name: "CLuaShim", dependencies: ["CLua"], exclude: ["README.md"]),
+        // Not by pkg-config: its flag -pthread is one that SwiftPM does not take from there.
+        .target(name: "CRegex", exclude: ["README.md"], linkerSettings: [.linkedLibrary("re2")]),
         .target(name: "PerigeeLua", dependencies: ["CLuaShim"], swiftSettings: house),
         .target(name: "PerigeeJournal", swiftSettings: house),
         .target(name: "CSQLiteShim", dependencies: [sqlite]),
@@ -61,7 +63,8 @@ let package = Package(
             name: "PerigeeSQLite", dependencies: ["PerigeeJournal", "CSQLiteShim", grdb, sqlite],
             swiftSettings: house),
         .target(
-            name: "Perigee", dependencies: ["PerigeeLua", "PerigeeJournal", lifecycle, crypto, logging],
+            name: "Perigee",
+            dependencies: ["PerigeeLua", "PerigeeJournal", "CRegex", lifecycle, crypto, logging],
             resources: [.embedInCode("stdlib"), .embedInCode("errors")], swiftSettings: house),
         .target(
             name: "PerigeeHTTP",
@@ -102,6 +105,12 @@ let package = Package(
             ],
             swiftSettings: house),
         .testTarget(
+            name: "SimulationTests",
+            dependencies: [
+                "Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", "PerigeeTesting", logging,
+            ],
+            swiftSettings: house),
+        .testTarget(
             name: "ServerTests",
             dependencies: [
                 "PerigeeServer", "Perigee", "PerigeeJournal", hummingbird, hummingbirdTesting, mustache,
@@ -121,7 +130,8 @@ let package = Package(
             ],
             swiftSettings: house),
         .testTarget(name: "HouseTests", swiftSettings: house),
-    ]
+    ],
+    cxxLanguageStandard: .cxx17
 )
 
 // Built by dev/bench alone, so that nobody else waits for it.

@@ -60,6 +60,8 @@ struct MemoryState {
     /// By namespace and workflow, oldest first.
     var versions: [Name: [WorkflowVersion]] = [:]
     var bundles: [String: [String: String]] = [:]
+    /// By namespace and id.
+    var schedules: [Name: Schedule] = [:]
     /// Until when each host's lease lasts.
     var leases: [String: Timestamp] = [:]
 }

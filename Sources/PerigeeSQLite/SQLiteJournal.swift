@@ -143,6 +143,14 @@ public final class SQLiteJournal: Journal {
         }
     }
 
+    public func schedules(namespace: String) async throws -> [ScheduleRecord] {
+        try await read { try $0.schedules(namespace: namespace) }
+    }
+
+    public func advance(_ advance: ScheduleAdvance, now: Timestamp) async throws -> ScheduleReceipt? {
+        try await writer.write { try $0.advance(advance, now: now) }
+    }
+
     public func checkWritable() async throws {
         try await writer.write { try $0.run("UPDATE probe SET writes = writes + 1", []) }
         try log.checkCopied()

@@ -8,7 +8,7 @@ enum Schema {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 facts") { db in
-            for statement in runs + events + waits + texts { try db.execute(sql: statement) }
+            for statement in runs + events + waits + schedules + texts { try db.execute(sql: statement) }
         }
         return migrator
     }
@@ -119,6 +119,25 @@ enum Schema {
         """
         CREATE INDEX approvals_by_due
             ON approvals (namespace, status, COALESCE(due_at, 9223372036854775807), opened_at)
+        """,
+    ]
+
+    /// `pending` is a JSON array of milliseconds.
+    ///
+    /// A row of `schedule_runs` goes away some time after its run has ended.
+    private static let schedules = [
+        """
+        CREATE TABLE schedules (
+            namespace TEXT NOT NULL, id TEXT NOT NULL, workflow TEXT NOT NULL, revision INTEGER NOT NULL,
+            last_occurrence INTEGER NOT NULL, last_started INTEGER, pending TEXT NOT NULL,
+            withdrawn_at INTEGER, note TEXT, PRIMARY KEY (namespace, id)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE schedule_runs (
+            namespace TEXT NOT NULL, schedule TEXT NOT NULL, run INTEGER NOT NULL,
+            PRIMARY KEY (namespace, schedule, run)
+        ) STRICT, WITHOUT ROWID
         """,
     ]
 

@@ -103,6 +103,12 @@ struct RecoveryTests {
         {
             try await base.approvals(namespace: namespace, status: status, limit: limit)
         }
+        func schedules(namespace: String) async throws -> [ScheduleRecord] {
+            try await base.schedules(namespace: namespace)
+        }
+        func advance(_ advance: ScheduleAdvance, now: Timestamp) async throws -> ScheduleReceipt? {
+            try await base.advance(advance, now: now)
+        }
         func checkWritable() async throws { try await base.checkWritable() }
     }
 

@@ -23,6 +23,7 @@ extension Journal {
                 runs += page.runs
                 query.cursor = page.nextCursor
             } while query.cursor != nil
+            facts.append(try await schedules(namespace: namespace))
             facts.append(try await approvals(namespace: namespace, status: nil, limit: 500))
             guard let now else { continue }
             // A run that does not exist claims nothing, and tells what is due.
