@@ -75,7 +75,8 @@ struct LogCheck {
             let isSound = isOfThisLog && sums == (frame.word(16), frame.word(20))
             if let firstWrong, isSound, endsTransaction {
                 throw JournalError.damaged(
-                    path: path, detail: "page \(firstWrong) of its log \(path)-wal is wrong, and later ones are right")
+                    path: path,
+                    detail: "page \(firstWrong) of its log \(path)-wal is wrong, and later ones are right")
             }
             if !isSound, firstWrong == nil { firstWrong = number }
             endsTransaction = isOfThisLog && frame.word(4) != 0

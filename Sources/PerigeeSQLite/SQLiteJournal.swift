@@ -30,7 +30,8 @@ public final class SQLiteJournal: Journal {
     }
 
     init(
-        path: String, limits: StoreFile.Limits, onTransaction: (@Sendable (Int, TransactionPhase) -> Void)? = nil
+        path: String, limits: StoreFile.Limits,
+        onTransaction: (@Sendable (Int, TransactionPhase) -> Void)? = nil
     ) throws(JournalError) {
         do {
             try StoreCreation.makeDirectory(for: path)
