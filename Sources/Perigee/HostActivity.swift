@@ -70,3 +70,23 @@ final class ActivityHub: Sendable {
         for subscriber in state.withLock({ Array($0.subscribers.values) }) { subscriber.finish() }
     }
 }
+
+extension ActivityHub {
+    /// Tells of a run that has ended without a host that worked on it.
+    func sendEnded(_ run: RunRecord, to waiters: EndWaiters) {
+        let since = run.startedAt ?? run.createdAt
+        send(
+            .runEnded(
+                run: run.id, workflow: run.workflow, status: run.status,
+                milliseconds: (run.endedAt ?? since).milliseconds - since.milliseconds, error: run.error))
+        send(.runChanged(id: run.id))
+        waiters.ended(run.id)
+    }
+
+    /// Tells of runs that one with the same key cancelled; those that unwind are told by the next claim.
+    func send(cancelled runs: [RunRecord], to waiters: EndWaiters) {
+        for run in runs {
+            if run.status.isFinal { sendEnded(run, to: waiters) } else { send(.runChanged(id: run.id)) }
+        }
+    }
+}

@@ -59,12 +59,9 @@ extension WorkflowHost {
         case .alreadyEnded(let run): throw HostError.alreadyEnded(run)
         case .ended(let run):
             await shard(of: run.number)?.giveUp(run.number)
-            activityHub.send(
-                .runEnded(
-                    run: id, workflow: run.workflow, status: run.status, milliseconds: 0,
-                    error: error))
-            activityHub.send(.runChanged(id: id))
-            waiters.ended(id)
+            activityHub.sendEnded(run, to: waiters)
+            // Its end may have let a run go on that waited for it.
+            dispatcher.poke()
             return run
         case .requested(let run):
             await shard(of: run.number)?.tell(ClaimedRun(run: run, answers: []))

@@ -120,6 +120,7 @@ public final class WorkflowHost: Service, Sendable {
             }
             group.addTask { await self.reminders.run() }
             group.addTask { await self.scheduler.run(on: self) }
+            group.addTask { await Retention(host: self).run() }
             phase.withLock { $0.becomeReady() }
             await dispatcher.run { work in
                 switch work {
@@ -176,6 +177,8 @@ public final class WorkflowHost: Service, Sendable {
 
     private func reload() async throws {
         let changed = try await registry.refresh()
+        // A new limit of `concurrency` may let runs go on that waited in line.
+        if !changed.isEmpty { dispatcher.poke() }
         scheduler.scriptsWereRead(registry.triggers)
         guard options.reload == .moveWhenSafe else { return }
         for workflow in changed { try await VersionMover(host: self).move(workflow) }

@@ -4,8 +4,13 @@ struct MemoryState {
     struct Run {
         /// Its ``RunRecord/waits`` stay empty here; ``shown`` fills them in.
         var record: RunRecord
-        /// When it can be claimed: only while nobody owns it.
+        /// When it can be claimed: only while nobody owns it, and not before its turn.
         var wakeAt: Timestamp?
+        var concurrencyKey: String?
+        /// Nothing is left of it but its place.
+        var isRemoved = false
+        /// Where it stands in line.
+        var turn: Turn?
         /// Its waits look back at events after this many.
         var eventsAfter: Int
         /// How long it may take once it has started.
@@ -30,7 +35,10 @@ struct MemoryState {
     struct Event {
         var record: EventRecord
         var data: JSON
-        var runs: [String]
+        var runs: [String] = []
+        var refused: [KeyTaken] = []
+        /// Nothing is left of it but its place.
+        var isRemoved = false
     }
 
     /// Names that are unique together: a namespace and two more.
@@ -43,8 +51,10 @@ struct MemoryState {
     /// By ``RunRecord/number``, which is the position plus one.
     var runs: [Run] = []
     var runNumbers: [String: Int64] = [:]
-    /// By namespace, workflow and key.
-    var runKeys: [Name: Int64] = [:]
+    /// By namespace, workflow and key, those that came first first.
+    var runKeys: [Name: [Int64]] = [:]
+    /// Runs that have not ended by namespace, workflow and concurrency key, those that came first first.
+    var lines: [Name: [Int64]] = [:]
     /// Runs that can be claimed now or later.
     var wakeable: Set<Int64> = []
     /// The run of every open wait.
@@ -66,20 +76,16 @@ struct MemoryState {
     var leases: [String: Timestamp] = [:]
 }
 
-extension MemoryState.Run {
-    /// The run as callers see it.
-    var shown: RunRecord {
-        var shown = record
-        if record.status == .waiting || record.status == .running {
-            shown.waits = waits.filter { $0.answer == nil }.map(\.wait)
-        }
-        return shown
-    }
-}
-
 extension MemoryState {
-    func run(id: String) -> Run? {
-        runNumbers[id].map { self[$0] }
+    /// The run as callers see it.
+    func shown(_ number: Int64) -> RunRecord {
+        let run = self[number]
+        var shown = run.record
+        if shown.status == .waiting || shown.status == .running {
+            shown.waits = run.waits.filter { $0.answer == nil }.map(\.wait)
+        }
+        shown.blockedBy = blockage(number)
+        return shown
     }
 
     subscript(number: Int64) -> Run {
@@ -94,8 +100,12 @@ extension MemoryState {
     }
 
     /// Ends a run: nothing can happen to it any more.
-    mutating func end(_ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp)
-    {
+    ///
+    /// - Returns: whether a run that waited for its end can be claimed now.
+    @discardableResult
+    mutating func end(
+        _ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp
+    ) -> Bool {
         letGo(number, status)
         dropWaits(number)
         self[number].record.output = output
@@ -103,6 +113,7 @@ extension MemoryState {
         self[number].record.endedAt = at
         self[number].usedEvents = []
         self[number].record.cancelRequest = nil
+        return leaveLines(number, now: at)
     }
 
     /// Nobody owns the run any more, and nothing wakes it yet.

@@ -203,6 +203,8 @@ public struct RunRecord: Hashable, Sendable {
     public var cancelRequest: Payload?
     /// What it waits for, while it is ``RunStatus/waiting`` or ``RunStatus/running``; a ``ClaimedRun`` has it not.
     public var waits: [Wait]
+    /// Why it can't begin yet; `nil` unless it is queued behind other runs.
+    public var blockedBy: Blockage?
     /// The host that works on it.
     public var owner: String?
     /// Rises with every claim; a commit under an older epoch is refused.
@@ -216,7 +218,8 @@ public struct RunRecord: Hashable, Sendable {
         trigger: Payload, eventID: String? = nil, correlationID: String, tags: Payload? = nil,
         statusText: String? = nil, createdAt: Timestamp, startedAt: Timestamp? = nil,
         endedAt: Timestamp? = nil, deadlineAt: Timestamp? = nil, cancelRequest: Payload? = nil,
-        waits: [Wait] = [], owner: String? = nil, epoch: Int64 = 0, entryCount: Int = 0
+        waits: [Wait] = [], blockedBy: Blockage? = nil, owner: String? = nil, epoch: Int64 = 0,
+        entryCount: Int = 0
     ) {
         self.id = id
         self.number = number
@@ -240,6 +243,7 @@ public struct RunRecord: Hashable, Sendable {
         self.deadlineAt = deadlineAt
         self.cancelRequest = cancelRequest
         self.waits = waits
+        self.blockedBy = blockedBy
         self.owner = owner
         self.epoch = epoch
         self.entryCount = entryCount
@@ -255,12 +259,18 @@ public struct WorkflowVersion: Hashable, Sendable {
     /// The hash of the texts: the same texts always have the same bundle.
     public var bundle: String
     public var createdAt: Timestamp
+    /// Those of the newest version count for all runs of the workflow.
+    public var rules: WorkflowRules
 
-    public init(namespace: String, workflow: String, number: Int, bundle: String, createdAt: Timestamp) {
+    public init(
+        namespace: String, workflow: String, number: Int, bundle: String, createdAt: Timestamp,
+        rules: WorkflowRules = WorkflowRules()
+    ) {
         self.namespace = namespace
         self.workflow = workflow
         self.number = number
         self.bundle = bundle
         self.createdAt = createdAt
+        self.rules = rules
     }
 }

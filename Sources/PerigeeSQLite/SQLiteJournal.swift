@@ -116,7 +116,7 @@ public final class SQLiteJournal: Journal {
     ) async throws -> [Result<SubmissionReceipt, JournalError>] {
         try await writer.writeAll(weight: submissions.count) { members in
             try submissions.map { submission in
-                try members.attempt { try $0.submit(submission, now: now).receipt }
+                try members.attempt { try $0.accept(submission, now: now) }
             }
         }
     }
@@ -142,13 +142,21 @@ public final class SQLiteJournal: Journal {
     }
 
     public func saveVersion(
-        namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
+        namespace: String, workflow: String, bundle: String, files: [String: String],
+        rules: WorkflowRules, now: Timestamp
     ) async throws -> WorkflowVersion {
         guard !files.isEmpty else { throw JournalError.invalid("a version needs at least one text") }
+        try rules.check()
         return try await writer.write { store in
             try store.saveVersion(
-                namespace: namespace, workflow: workflow, bundle: bundle, files: files, now: now)
+                namespace: namespace, workflow: workflow, bundle: bundle, files: files,
+                rules: rules, now: now)
         }
+    }
+
+    public func removeExpired(_ expiry: Expiry, now: Timestamp) async throws -> Removal {
+        try checkLimit(expiry.limit, 1...Int.max)
+        return try await writer.write { try $0.removeExpired(expiry, now: now) }
     }
 
     public func schedules(namespace: String) async throws -> [ScheduleRecord] {

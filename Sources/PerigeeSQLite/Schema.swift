@@ -17,7 +17,8 @@ enum Schema {
     /// `run_inputs`, so that a commit does not write it again.
     ///
     /// `wake_at` is when something is to come for the run; a run is owned exactly while its status is `running`.
-    /// `entry_count` is the sequence of the last entry.
+    /// `entry_count` is the sequence of the last entry. `turn` is where the run stands in line (``Turn``); before its
+    /// turn it has no `wake_at`.
     private static let runs = [
         """
         CREATE TABLE runs (
@@ -26,7 +27,8 @@ enum Schema {
             key TEXT, owner TEXT, epoch INTEGER NOT NULL DEFAULT 0, entry_count INTEGER NOT NULL DEFAULT 0,
             wake_at INTEGER, events_after INTEGER NOT NULL, created_at INTEGER NOT NULL, started_at INTEGER,
             ended_at INTEGER, timeout INTEGER, deadline_at INTEGER, tags BLOB, status_text TEXT, output BLOB,
-            error BLOB, cancel_error BLOB, is_ending INTEGER NOT NULL DEFAULT 0
+            error BLOB, cancel_error BLOB, is_ending INTEGER NOT NULL DEFAULT 0, concurrency_key TEXT,
+            turn INTEGER
         ) STRICT
         """,
         """
@@ -38,7 +40,16 @@ enum Schema {
         "CREATE INDEX runs_by_wake ON runs (namespace, wake_at) WHERE wake_at IS NOT NULL",
         "CREATE INDEX runs_by_status ON runs (status, namespace)",
         "CREATE INDEX runs_by_workflow ON runs (namespace, workflow)",
-        "CREATE UNIQUE INDEX runs_by_key ON runs (namespace, key, workflow) WHERE key IS NOT NULL",
+        "CREATE INDEX runs_by_key ON runs (namespace, key, workflow) WHERE key IS NOT NULL",
+        """
+        CREATE INDEX runs_by_open_key ON runs (namespace, key, workflow)
+            WHERE key IS NOT NULL AND ended_at IS NULL
+        """,
+        """
+        CREATE INDEX runs_by_turn ON runs (namespace, workflow, concurrency_key, turn)
+            WHERE concurrency_key IS NOT NULL AND ended_at IS NULL
+        """,
+        "CREATE INDEX runs_by_end ON runs (namespace, workflow, ended_at) WHERE ended_at IS NOT NULL",
         // kind: 1 a step ended, 2 a wait opened, 3 the version moved, 4 an end was requested (its status stands in
         // `verb`, its error in `outcome`), 5 a reset (to the sequence in `from_version`).
         """
@@ -63,7 +74,7 @@ enum Schema {
         "INSERT INTO probe VALUES (0)",
     ]
 
-    /// `runs` is a JSON array of run ids.
+    /// `runs` is a JSON array of run ids, `refused` one of what was not started (``KeyTaken``).
     ///
     /// The order of `number` is the order in which waits look back.
     private static let events = [
@@ -71,7 +82,7 @@ enum Schema {
         CREATE TABLE events (
             number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, namespace TEXT NOT NULL,
             source TEXT NOT NULL, source_id TEXT NOT NULL, type TEXT NOT NULL, data BLOB NOT NULL,
-            at INTEGER NOT NULL, runs TEXT NOT NULL, UNIQUE (namespace, source, source_id)
+            at INTEGER NOT NULL, runs TEXT NOT NULL, refused TEXT, UNIQUE (namespace, source, source_id)
         ) STRICT
         """,
         "CREATE INDEX events_by_type ON events (namespace, type)",
@@ -86,6 +97,7 @@ enum Schema {
             at INTEGER NOT NULL, PRIMARY KEY (namespace, key)
         ) STRICT, WITHOUT ROWID
         """,
+        "CREATE INDEX requests_by_runs ON requests (runs)",
     ]
 
     /// A wait's row is gone when the run has taken its answer; an approval's row stays.
@@ -125,6 +137,7 @@ enum Schema {
         CREATE INDEX approvals_by_reminder ON approvals (namespace, next_reminder)
             WHERE next_reminder IS NOT NULL
         """,
+        "CREATE INDEX approvals_by_run ON approvals (run)",
     ]
 
     /// `pending` is a JSON array of milliseconds.
@@ -146,11 +159,13 @@ enum Schema {
         """,
     ]
 
+    /// `keep` is in milliseconds; the largest number stands for ever.
     private static let texts = [
         """
         CREATE TABLE versions (
             namespace TEXT NOT NULL, workflow TEXT NOT NULL, number INTEGER NOT NULL, bundle TEXT NOT NULL,
-            created_at INTEGER NOT NULL, PRIMARY KEY (namespace, workflow, number)
+            created_at INTEGER NOT NULL, concurrency_limit INTEGER, keep INTEGER,
+            PRIMARY KEY (namespace, workflow, number)
         ) STRICT, WITHOUT ROWID
         """,
         """

@@ -31,10 +31,31 @@ extension RunRecord {
             "status": .string(status.rawValue), "status_text": JSON(statusText), "key": JSON(key),
             "input": JSON(input), "output": JSON(optional: output), "error": JSON(optional: error),
             "tags": JSON(optional: tags), "trigger": JSON(trigger), "correlation_id": .string(correlationID),
-            "event_id": JSON(eventID), "waiting_for": JSON(waits.first?.address.label),
-            "waits": .array(waits.map(\.json)), "created_at": JSON(createdAt), "started_at": JSON(startedAt),
+            "event_id": JSON(eventID),
+            "waiting_for": JSON(blockedBy == nil ? waits.first?.address.label : "its turn"),
+            "waits": .array(waits.map(\.json)), "blocked_by": blockedBy?.json ?? .null,
+            "created_at": JSON(createdAt), "started_at": JSON(startedAt),
             "ended_at": JSON(endedAt),
         ]
+    }
+}
+
+extension Blockage {
+    /// Why a run can't begin yet, as `{kind, key, limit, runs}`.
+    var json: JSON {
+        [
+            "kind": .string(kind.rawValue), "key": .string(key), "limit": .int(Int64(limit)),
+            "runs": .array(runs.map { .string($0) }),
+        ]
+    }
+
+    /// `waits for its turn: 1 at a time for "acct_1"`.
+    var sentence: String {
+        switch kind {
+        case .key: "waits for its turn: earlier runs with the key \"\(key)\" have not ended"
+        case .concurrency:
+            "waits for its turn: \(limit) at a time" + (key.isEmpty ? "" : " for \"\(key)\"")
+        }
     }
 }
 

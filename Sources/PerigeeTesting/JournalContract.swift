@@ -31,9 +31,9 @@ public enum JournalContract {
 
     /// All promises.
     public static let checks: [Check] =
-        versionChecks + submitChecks + keyChecks + claimChecks + commitChecks + fencingChecks + waitChecks
-        + lookBackChecks + watchChecks + decisionChecks + reminderChecks + cancellationChecks + hostChecks
-        + queryChecks + historyChecks + scheduleChecks
+        versionChecks + submitChecks + keyChecks + conflictChecks + slotChecks + claimChecks + commitChecks
+        + fencingChecks + waitChecks + lookBackChecks + watchChecks + decisionChecks + reminderChecks
+        + cancellationChecks + hostChecks + queryChecks + historyChecks + scheduleChecks + retentionChecks
 }
 
 /// A promise of ``JournalContract`` that a journal did not keep.

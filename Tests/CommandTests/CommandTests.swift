@@ -242,6 +242,20 @@ struct CommandTests {
         #expect(try place.run("runs", "cancel", "@last").status == 0)
     }
 
+    @Test func `a run that waits for its turn shows for whom`() throws {
+        let text = "return workflow { concurrency = { limit = 1 }, run = function() sleep('1h') end }"
+        let place = try Workplace(scripts: ["line.lua": text])
+        try place.serve()
+        #expect(try place.run("run", "line").status == 0)
+        let first = try place.run("runs", "show", "@last", "-o", "json").output
+        let id = try #require(try JSON(parsing: first.utf8)["id"]?.string)
+        #expect(try place.run("run", "line").status == 0)
+        let shown = try place.run("runs", "show", "@last", "-o", "table").output
+        #expect(shown.contains("its turn, 1 at a time (\(id))"))
+        #expect(try place.run("runs", "list", "-q", "status:queued").output.contains("its turn"))
+        #expect(try place.stopServer().status == 0)
+    }
+
     @Test func `a run that a script error ended shows the line, the way on and the code`() throws {
         let bad = "return workflow { run = function(input)\n  local x = input.a.b\nend }"
         let place = try Workplace(scripts: ["bad.lua": bad])

@@ -4,6 +4,8 @@ import PerigeeJournal
 struct OperationMaker {
     var random: SeededGenerator
     private var made = 0
+    /// The limits of `concurrency` that versions have.
+    var limits: [Int?] = [nil, 1, 2, 3]
     private let hosts = ["host-1", "host-2", "host-3"]
     private let types = ["lead.created", "deal.won"]
 
@@ -38,7 +40,18 @@ struct OperationMaker {
         case 89..<93: return .decide(pick(waits + ["none"]), decision(now: now))
         case 93..<96:
             return .cancel(runs.randomElement(using: &random)?.id ?? "none", isForced: chance(20))
-        case 96..<98: return .saveVersion(pick(["a", "b"]), text: pick(["x", "y", "z"]))
+        case 96..<98:
+            let rules = WorkflowRules(
+                concurrencyLimit: pick(limits),
+                keep: pick([nil, nil, .forever, .milliseconds(Int64.random(in: 0...60_000, using: &random))]))
+            return .saveVersion(pick(["a", "b"]), text: pick(["x", "y", "z"]), rules: rules)
+        case 98:
+            let keep = Keep.milliseconds(Int64.random(in: 0...90_000, using: &random))
+            return .removeExpired(
+                Expiry(
+                    namespace: chance(90) ? "main" : "second", keep: chance(90) ? keep : .forever,
+                    limit: chance(70) ? 1000 : Int.random(in: 1...20, using: &random),
+                    afterEvent: chance(20) ? Int64.random(in: 0...100, using: &random) : nil))
         default: return .checkWritable
         }
     }
@@ -83,7 +96,11 @@ struct OperationMaker {
                 NewRun(
                     id: chance(96) ? name("run") : "run_1", workflow: pick(["a", "b"]), version: 1,
                     bundle: "x",
-                    key: chance(20) ? pick(["key1", "key2", name("key")]) : nil, input: data().bytes,
+                    key: chance(20) ? pick(["key1", "key2", name("key")]) : nil,
+                    onConflict: pick([
+                        .useExisting, .reject, .queue, .cancelExisting(error: Array(#"{"k":1}"#.utf8)),
+                    ]),
+                    concurrencyKey: chance(40) ? pick(["", "slot1", "slot2"]) : nil, input: data().bytes,
                     trigger: Array("{}".utf8), correlationID: "c", status: isBroken ? .attention : .queued,
                     error: isBroken ? Array("{}".utf8) : nil,
                     timeoutMilliseconds: chance(20) ? Int64.random(in: 1...30_000, using: &random) : nil))

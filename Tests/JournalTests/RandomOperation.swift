@@ -25,14 +25,14 @@ enum Operation: CustomStringConvertible {
     case decide(String, Decision)
     case remind([Reminder])
     case cancel(String, isForced: Bool)
-    case saveVersion(String, text: String)
+    case saveVersion(String, text: String, rules: WorkflowRules)
+    case removeExpired(Expiry)
     case advance(ScheduleAdvance, isStale: Bool)
     case checkWritable
 
     static let names = [
         "heartbeat", "release", "claim", "commit", "submit", "decide", "remind", "cancel", "saveVersion",
-        "advance",
-        "checkWritable",
+        "advance", "checkWritable", "removeExpired",
     ]
 
     var name: String {
@@ -46,6 +46,7 @@ enum Operation: CustomStringConvertible {
         case .remind: "remind"
         case .cancel: "cancel"
         case .saveVersion: "saveVersion"
+        case .removeExpired: "removeExpired"
         case .advance: "advance"
         case .checkWritable: "checkWritable"
         }
@@ -61,7 +62,8 @@ enum Operation: CustomStringConvertible {
         case .cancel(let id, let isForced): "cancel \(id)\(isForced ? " at once" : "")"
         case .heartbeat(let host, let lease): "heartbeat \(host) \(lease)"
         case .release(let host): "release \(host)"
-        case .saveVersion(let workflow, _): "saveVersion \(workflow)"
+        case .saveVersion(let workflow, _, let rules): "saveVersion \(workflow) \(rules)"
+        case .removeExpired(let expiry): "\(expiry)"
         case .advance(let advance, let isStale): "advance \(advance)\(isStale ? " stale" : "")"
         case .checkWritable: "checkWritable"
         }
@@ -115,11 +117,14 @@ extension Journal {
             let answer = try await cancel(
                 run: id, error: Array("{}".utf8), isForced: isForced, now: now)
             return Answer(value: answer, succeeded: answer != nil)
-        case .saveVersion(let workflow, let text):
+        case .saveVersion(let workflow, let text, let rules):
             let version = try await saveVersion(
                 namespace: "main", workflow: workflow, bundle: "bundle of \(text)", files: ["main.lua": text],
-                now: now)
+                rules: rules, now: now)
             return Answer(value: version, succeeded: true)
+        case .removeExpired(let expiry):
+            let removal = try await removeExpired(expiry, now: now)
+            return Answer(value: removal, succeeded: removal.runs > 0)
         case .advance(var advance, let isStale):
             let stored = try await schedules(namespace: advance.schedule.namespace)
             let revision = stored.first { $0.id == advance.schedule.id }?.revision ?? 0

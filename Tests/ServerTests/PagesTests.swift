@@ -20,12 +20,13 @@ struct PagesTests {
             JSON.object(["message": .string(text), "code": .string(text), "hint": .string(text)]).bytes
         record.tags = JSON.object(["tag": .string(text)]).bytes
         record.trigger = JSON.object(["type": .string(text)]).bytes
-        let page = RunPage(runs: [record], nextCursor: 3)
         let wait = Wait(
             id: "w", address: StepAddress(label: text, occurrence: 1),
             kind: .event(type: text, match: EventMatch()),
             openedAt: at(1), dueAt: nil)
         record.waits = [wait]
+        record.blockedBy = Blockage(kind: .key, key: text, limit: 1, runs: [text])
+        let page = RunPage(runs: [record], nextCursor: 3)
         let history = RunHistory(
             run: record, entries: [completed(1, step(text, text), at: 2, from: 1)],
             annotations: [

@@ -147,6 +147,7 @@ final class RunServices: Sendable {
     /// A commit is durable: tells everybody whom it concerns.
     func committed(_ commit: Commit, _ receipt: CommitReceipt, _ execution: RunExecution?) {
         if receipt.wakesRuns { dispatcher.poke() }
+        activity.send(cancelled: receipt.cancelled, to: waiters)
         if let due = commit.opens.compactMap(\.dueAt).min() { dispatcher.note(due: due) }
         for case .approval(let request) in commit.opens.map(\.kind) {
             if let first = request.remindAt.first { reminders.note(due: first) }

@@ -11,6 +11,13 @@ struct RunView {
         var due: TimeView?
     }
 
+    /// Why the run can't begin yet.
+    struct BlockedLine: Hashable {
+        var sentence: String
+        /// The ids of the runs that it waits for.
+        var runs: [String]
+    }
+
     struct Failure: Hashable {
         var code: CodeView?
         var message: String
@@ -35,6 +42,7 @@ struct RunView {
     var tags: [String]
     var failure: Failure?
     var waits: [WaitLine]
+    var blocked: BlockedLine?
     var canCancel: Bool
     var input: String
     var output: String?
@@ -66,6 +74,7 @@ extension RunView {
         }
         failure = run.error.map { Failure(JSON($0)) }
         waits = run.waits.map { WaitLine($0, now: now) }
+        blocked = run.blockedBy.map { BlockedLine(sentence: $0.sentence, runs: $0.runs) }
         canCancel = !run.status.isFinal
         input = JSON(run.input).pretty()
         output = run.output.map { JSON($0).pretty() }
