@@ -16,6 +16,8 @@ public enum HostActivity: Sendable {
     /// The run waits; `approval` is the id of the decision that it waits for.
     case waiting(run: String, workflow: String, step: String, what: String, approval: String?)
     case decided(run: String, workflow: String, step: String, outcome: String, by: String, comment: String?)
+    /// People were reminded of a decision, for the how-manieth time.
+    case reminded(run: String, workflow: String, step: String, approval: String, number: Int)
     /// The run ended, or needs attention; `error` is the JSON of what went wrong.
     case runEnded(run: String, workflow: String, status: RunStatus, milliseconds: Int64, error: Payload?)
     case scriptLoaded(workflow: String, version: Int, isFirst: Bool, addedLines: Int, removedLines: Int)

@@ -19,6 +19,7 @@ public final class WorkflowHost: Service, Sendable {
     let logger: Logger
     let activityHub = ActivityHub()
     let dispatcher: Dispatcher
+    private let reminders: ReminderClock
     private let http: (any HTTPTransport)?
     private let functions = Mutex(FunctionTable())
     let phase = Mutex(HostPhase())
@@ -49,6 +50,9 @@ public final class WorkflowHost: Service, Sendable {
             journal: journal,
             namespace: options.namespace, ambient: ambient, activity: activityHub)
         dispatcher = Dispatcher(journal: journal, options: options, ambient: ambient, logger: logger)
+        reminders = ReminderClock(
+            journal: journal, registry: registry, options: options, ambient: ambient, activity: activityHub,
+            dispatcher: dispatcher, logger: logger)
     }
 
     /// Registers a function that scripts call by `call(label, name, {…})`.
@@ -97,7 +101,8 @@ public final class WorkflowHost: Service, Sendable {
         )
         let services = RunServices(
             context: context, journal: journal, registry: registry, activity: activityHub, http: http,
-            functions: functions.withLock { $0 }, dispatcher: dispatcher, waiters: waiters, logger: logger)
+            functions: functions.withLock { $0 }, dispatcher: dispatcher, reminders: reminders,
+            waiters: waiters, logger: logger)
         phase.withLock { $0.services = services }
         let count = max(1, options.shards)
         return (0..<count).map { index in
@@ -113,6 +118,7 @@ public final class WorkflowHost: Service, Sendable {
             group.addTask {
                 await self.repeatEvery(self.options.scanMilliseconds) { try await self.reload() }
             }
+            group.addTask { await self.reminders.run() }
             group.addTask { await self.scheduler.run(on: self) }
             group.addTask { await Retention(host: self).run() }
             phase.withLock { $0.becomeReady() }
@@ -156,7 +162,10 @@ public final class WorkflowHost: Service, Sendable {
         let now = ambient.now
         let heartbeat = try await journal.heartbeat(
             host: options.hostID, now: now, leaseUntil: now.adding(milliseconds: options.leaseMilliseconds))
-        if heartbeat.freed > 0 { dispatcher.poke() }
+        if heartbeat.freed > 0 {
+            dispatcher.poke()
+            reminders.poke()
+        }
         return heartbeat.freed
     }
 

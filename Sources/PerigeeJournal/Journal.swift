@@ -78,6 +78,15 @@ public protocol Journal: Sendable {
         approval: ApprovalRecord, isNew: Bool
     )?
 
+    /// Tells reminders: each event with the runs it starts, the note in the approval's run, and that it was told,
+    /// all in one transaction.
+    ///
+    /// Each member stands for itself. One whose number is not the next one of a waiting approval does nothing, so
+    /// that a reminder is told once whoever tells it; one whose event is refused is refused and stays due.
+    func remind(_ reminders: [Reminder], now: Timestamp) async throws -> [Result<
+        ReminderReceipt, JournalError
+    >]
+
     /// Asks a run to end; the next ``claim(host:namespace:now:limit:only:)`` says so to the host that works on it.
     ///
     /// A run that has not started, or that needs attention, is `cancelled` at once. One that was asked before, or is
@@ -131,8 +140,18 @@ public protocol Journal: Sendable {
 
     /// Approvals, those that are due first first, then the oldest.
     ///
+    /// - Parameters:
+    ///   - status: only these; `nil` for all.
+    ///   - kinds: any of these; empty for all.
+    ///   - limit: at most this many, 1 to 500.
+    func approvals(
+        namespace: String, status: ApprovalStatus?, kinds: Set<ApprovalKind>, limit: Int
+    ) async throws -> [ApprovalRecord]
+
+    /// Waiting approvals whose next reminder is due, without those whose time to decide is over.
+    ///
     /// - Parameter limit: at most this many, 1 to 500.
-    func approvals(namespace: String, status: ApprovalStatus?, limit: Int) async throws -> [ApprovalRecord]
+    func dueReminders(namespace: String, now: Timestamp, limit: Int) async throws -> DueReminders
 
     /// Removes ended runs that need not be kept any longer, with all that belongs to them, and old events.
     ///
@@ -165,6 +184,18 @@ public protocol Journal: Sendable {
 }
 
 extension Journal {
+    /// Approvals of every kind, those that are due first first, then the oldest.
+    ///
+    /// - Parameters:
+    ///   - status: only these; `nil` for all.
+    ///   - limit: at most this many, 1 to 500.
+    /// - Throws: ``JournalError`` if the store fails or the limit is out of its bounds.
+    public func approvals(
+        namespace: String, status: ApprovalStatus?, limit: Int
+    ) async throws -> [ApprovalRecord] {
+        try await approvals(namespace: namespace, status: status, kinds: [], limit: limit)
+    }
+
     /// Keeps a version of a workflow that asks for nothing.
     public func saveVersion(
         namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp

@@ -23,6 +23,14 @@ public enum JournalError: ExplainedError, Hashable {
     /// The system has given up what it had taken for the file; the store has to be opened anew.
     case syncFailed(path: String, detail: String)
 
+    /// Whether the disk is to blame, so that the same may succeed later.
+    public var isOfTheDisk: Bool {
+        switch self {
+        case .diskFull, .io, .syncFailed: true
+        default: false
+        }
+    }
+
     public var code: String {
         switch self {
         case .fenced: "PG3001"

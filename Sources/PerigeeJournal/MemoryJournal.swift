@@ -46,6 +46,12 @@ public final class MemoryJournal: Journal {
         state.withLock { $0.decide(approval: approval, decision) }
     }
 
+    public func remind(
+        _ reminders: [Reminder], now: Timestamp
+    ) async throws -> [Result<ReminderReceipt, JournalError>] {
+        state.withLock { state in reminders.map { state.remind($0, now: now) } }
+    }
+
     public func cancel(run: String, error: Payload, isForced: Bool, now: Timestamp) async throws
         -> Cancellation?
     {
@@ -98,10 +104,17 @@ public final class MemoryJournal: Journal {
     }
 
     public func approvals(
-        namespace: String, status: ApprovalStatus?, limit: Int
+        namespace: String, status: ApprovalStatus?, kinds: Set<ApprovalKind>, limit: Int
     ) async throws -> [ApprovalRecord] {
         try checkLimit(limit, 1...500)
-        return state.withLock { $0.approvals(namespace: namespace, status: status, limit: limit) }
+        return state.withLock {
+            $0.approvals(namespace: namespace, status: status, kinds: kinds, limit: limit)
+        }
+    }
+
+    public func dueReminders(namespace: String, now: Timestamp, limit: Int) async throws -> DueReminders {
+        try checkLimit(limit, 1...500)
+        return state.withLock { $0.dueReminders(namespace: namespace, now: now, limit: limit) }
     }
 
     public func removeExpired(_ expiry: Expiry, now: Timestamp) async throws -> Removal {

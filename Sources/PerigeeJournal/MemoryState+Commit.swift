@@ -60,7 +60,7 @@ extension MemoryState {
         return CommitReceipt(wakesRuns: wakes || endWakes || wakesItself, cancelled: cancelled)
     }
 
-    private mutating func annotate(_ number: Int64, _ annotations: [Annotation]) {
+    mutating func annotate(_ number: Int64, _ annotations: [Annotation]) {
         for annotation in annotations {
             let isKnown =
                 annotation.ordinal != nil

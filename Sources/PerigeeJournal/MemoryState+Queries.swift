@@ -17,17 +17,6 @@ extension MemoryState {
         return RunPage(runs: page, nextCursor: found.count > query.limit ? page.last?.number : nil)
     }
 
-    func approvals(namespace: String, status: ApprovalStatus?, limit: Int) -> [ApprovalRecord] {
-        let found = approvalOrder.compactMap { approvals[$0] }.filter {
-            $0.namespace == namespace && (status == nil || $0.status == status)
-        }
-        let ordered = found.enumerated().sorted { left, right in
-            (left.element.inboxOrder, left.element.openedAt, left.offset)
-                < (right.element.inboxOrder, right.element.openedAt, right.offset)
-        }
-        return ordered.prefix(limit).map(\.element)
-    }
-
     mutating func saveVersion(
         namespace: String, workflow: String, bundle: String, files: [String: String],
         rules: WorkflowRules, now: Timestamp
@@ -47,9 +36,4 @@ extension MemoryState {
         admitAll(of: workflow, in: namespace, now: now)
         return saved[saved.count - 1]
     }
-}
-
-extension ApprovalRecord {
-    /// What is never due comes last.
-    fileprivate var inboxOrder: Timestamp { dueAt ?? Timestamp(milliseconds: .max) }
 }

@@ -53,6 +53,15 @@ public struct StepAddress: Hashable, Sendable {
     }
 }
 
+extension StepAddress {
+    /// The branch as people are shown it: `Kick everything off › invoice`.
+    public var shownPath: String {
+        path.split(separator: "/").map { part in
+            part.replacing("~2", with: "#").replacing("~1", with: "/").replacing("~0", with: "~")
+        }.joined(separator: " › ")
+    }
+}
+
 extension StepAddress: CustomStringConvertible {
     /// `/Kick everything off/invoice/Create invoice#1`.
     public var description: String {

@@ -127,6 +127,14 @@ public final class SQLiteJournal: Journal {
         try await writer.write { try $0.decide(approval: approval, decision) }
     }
 
+    public func remind(
+        _ reminders: [Reminder], now: Timestamp
+    ) async throws -> [Result<ReminderReceipt, JournalError>] {
+        try await writer.writeAll(weight: reminders.count) { members in
+            try reminders.map { reminder in try members.attempt { try $0.remind(reminder, now: now) } }
+        }
+    }
+
     public func cancel(run: String, error: Payload, isForced: Bool, now: Timestamp) async throws
         -> Cancellation?
     {
@@ -191,10 +199,17 @@ public final class SQLiteJournal: Journal {
     }
 
     public func approvals(
-        namespace: String, status: ApprovalStatus?, limit: Int
+        namespace: String, status: ApprovalStatus?, kinds: Set<ApprovalKind>, limit: Int
     ) async throws -> [ApprovalRecord] {
         try checkLimit(limit, 1...500)
-        return try await read { try $0.approvals(namespace: namespace, status: status, limit: limit) }
+        return try await read {
+            try $0.approvals(namespace: namespace, status: status, kinds: kinds, limit: limit)
+        }
+    }
+
+    public func dueReminders(namespace: String, now: Timestamp, limit: Int) async throws -> DueReminders {
+        try checkLimit(limit, 1...500)
+        return try await read { try $0.dueReminders(namespace: namespace, now: now, limit: limit) }
     }
 
     /// Reads one snapshot of the store on a connection of its own.

@@ -103,7 +103,7 @@ enum Schema {
     /// A wait's row is gone when the run has taken its answer; an approval's row stays.
     ///
     /// The order of `number` is the order in which waits were opened. kind: 1 a timer, 2 an event, 3 an
-    /// approval.
+    /// approval. `next_reminder` is set only while an approval waits and has a reminder to come.
     private static let waits = [
         """
         CREATE TABLE waits (
@@ -122,15 +122,20 @@ enum Schema {
         CREATE TABLE approvals (
             number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, run INTEGER NOT NULL,
             namespace TEXT NOT NULL, path TEXT NOT NULL, label TEXT NOT NULL, occurrence INTEGER NOT NULL,
-            asked BLOB NOT NULL,
-            shown BLOB NOT NULL, choices TEXT NOT NULL, comment_required TEXT NOT NULL, status TEXT NOT NULL,
-            opened_at INTEGER NOT NULL, due_at INTEGER, outcome TEXT, decided_by TEXT, decided_at INTEGER,
-            comment TEXT, form BLOB
+            kind TEXT NOT NULL, asked BLOB NOT NULL, shown BLOB NOT NULL, choices TEXT NOT NULL,
+            comment_required TEXT NOT NULL, details BLOB NOT NULL, remind_at TEXT NOT NULL,
+            status TEXT NOT NULL, opened_at INTEGER NOT NULL, due_at INTEGER,
+            reminders_told INTEGER NOT NULL DEFAULT 0, next_reminder INTEGER, outcome TEXT, decided_by TEXT,
+            decided_at INTEGER, comment TEXT, form BLOB, data BLOB, via TEXT, shown_hash TEXT
         ) STRICT
         """,
         """
         CREATE INDEX approvals_by_due
-            ON approvals (namespace, status, COALESCE(due_at, 9223372036854775807), opened_at)
+            ON approvals (namespace, status, kind, COALESCE(due_at, 9223372036854775807), opened_at)
+        """,
+        """
+        CREATE INDEX approvals_by_reminder ON approvals (namespace, next_reminder)
+            WHERE next_reminder IS NOT NULL
         """,
         "CREATE INDEX approvals_by_run ON approvals (run)",
     ]

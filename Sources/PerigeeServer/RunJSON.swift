@@ -69,7 +69,9 @@ extension Wait {
         switch kind {
         case .timer: break
         case .event(let type, _): fields["event"] = .string(type)
-        case .approval: fields["approval"] = .string(id)
+        case .approval(let request):
+            fields["approval"] = .string(id)
+            fields["kind"] = .string(request.kind.rawValue)
         }
         return .object(fields)
     }
@@ -86,9 +88,20 @@ extension Wait.Kind {
 }
 
 extension ApprovalRecord {
-    var json: JSON {
+    /// The approval as the API gives it; a list leaves out what was parked, which may be long.
+    func json(isWhole: Bool) -> JSON {
+        let details = JSON(request.details)
+        var names = ["not_by", "form", "effect", "hours", "reason", "category", "retryable"]
+        if isWhole { names += ["data", "response"] }
+        let fields = names.reduce(into: common) { $0[$1] = details[$1] ?? .null }
+        return .object(fields)
+    }
+
+    private var common: [String: JSON] {
         [
-            "id": .string(id), "run": .string(run), "workflow": .string(workflow),
+            "kind": .string(request.kind.rawValue), "remind_at": JSON(nextReminderAt),
+            "reminders_told": .int(Int64(remindersTold)), "id": .string(id), "run": .string(run),
+            "workflow": .string(workflow),
             "label": .string(address.label),
             "to": JSON(request.to), "show": JSON(request.show),
             "choices": .array(request.choices.map { .string($0) }),

@@ -32,8 +32,8 @@ public enum JournalContract {
     /// All promises.
     public static let checks: [Check] =
         versionChecks + submitChecks + keyChecks + conflictChecks + slotChecks + claimChecks + commitChecks
-        + fencingChecks + waitChecks + lookBackChecks + watchChecks + decisionChecks + cancellationChecks
-        + hostChecks + queryChecks + historyChecks + scheduleChecks + retentionChecks
+        + fencingChecks + waitChecks + lookBackChecks + watchChecks + decisionChecks + reminderChecks
+        + cancellationChecks + hostChecks + queryChecks + historyChecks + scheduleChecks + retentionChecks
 }
 
 /// A promise of ``JournalContract`` that a journal did not keep.

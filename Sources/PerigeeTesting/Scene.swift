@@ -109,10 +109,13 @@ func eventWait(
         dueAt: due)
 }
 
-func approvalWait(_ id: String, due: Timestamp? = nil, openedAt: Timestamp = at(0)) -> Wait {
+func approvalWait(
+    _ id: String, kind: ApprovalKind = .approval, due: Timestamp? = nil, openedAt: Timestamp = at(0),
+    remindAt: [Timestamp] = []
+) -> Wait {
     let request = ApprovalRequest(
-        to: payload(#"["boss"]"#), show: payload("[]"), choices: ["approve", "reject"],
-        commentRequiredOn: ["reject"])
+        kind: kind, to: payload(#"["boss"]"#), show: payload("[]"), choices: ["approve", "reject"],
+        commentRequiredOn: ["reject"], details: payload(#"{"hours":"x"}"#), remindAt: remindAt)
     return Wait(id: id, address: address(id), kind: .approval(request), openedAt: openedAt, dueAt: due)
 }
 

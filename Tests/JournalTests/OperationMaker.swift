@@ -34,7 +34,10 @@ struct OperationMaker {
         case 70..<86:
             let count = Int.random(in: 1...3, using: &random)
             return .submit((0..<count).map { _ in submission(now: now) })
-        case 86..<93: return .decide(pick(waits + ["none"]), decision(now: now))
+        case 86..<89:
+            let count = Int.random(in: 1...3, using: &random)
+            return .remind((0..<count).map { _ in reminder(pick(waits + ["none"]), now: now) })
+        case 89..<93: return .decide(pick(waits + ["none"]), decision(now: now))
         case 93..<96:
             return .cancel(runs.randomElement(using: &random)?.id ?? "none", isForced: chance(20))
         case 96..<98:
@@ -177,12 +180,26 @@ struct OperationMaker {
             switch Int.random(in: 0..<4, using: &random) {
             case 0: .timer
             case 1:
-                .approval(
-                    ApprovalRequest(to: data().bytes, show: data().bytes, choices: ["yes", "no"]))
+                .approval(request(now: now))
             default: .event(type: pick(types), match: match())
             }
         let id = chance(95) || waits.isEmpty ? name("wait") : pick(waits)
         return Wait(id: id, address: address(), kind: kind, openedAt: now, dueAt: chance(60) ? due : nil)
+    }
+
+    private mutating func request(now: Timestamp) -> ApprovalRequest {
+        let times = (0..<Int.random(in: 0...3, using: &random)).map { _ in
+            now.adding(milliseconds: Int64.random(in: -1000...20_000, using: &random))
+        }
+        return ApprovalRequest(
+            kind: pick(ApprovalKind.allCases), to: data().bytes, show: data().bytes, choices: ["yes", "no"],
+            details: data().bytes, remindAt: times.sorted())
+    }
+
+    private mutating func reminder(_ approval: String, now: Timestamp) -> Reminder {
+        Reminder(
+            approval: approval, number: chance(75) ? 1 : 2, submission: submission(now: now),
+            annotation: annotation(now: now))
     }
 
     private mutating func annotation(now: Timestamp) -> Annotation {
@@ -195,6 +212,7 @@ struct OperationMaker {
     private mutating func decision(now: Timestamp) -> Decision {
         Decision(
             outcome: pick(["yes", "no"]), by: "boss", at: now, comment: chance(50) ? name("comment") : nil,
-            form: chance(50) ? data().bytes : nil)
+            form: chance(50) ? data().bytes : nil, data: chance(30) ? data().bytes : nil,
+            via: chance(50) ? "page" : nil, shown: chance(50) ? name("hash") : nil)
     }
 }

@@ -23,6 +23,7 @@ enum Operation: CustomStringConvertible {
     case commit([Commit])
     case submit([Submission])
     case decide(String, Decision)
+    case remind([Reminder])
     case cancel(String, isForced: Bool)
     case saveVersion(String, text: String, rules: WorkflowRules)
     case removeExpired(Expiry)
@@ -30,8 +31,8 @@ enum Operation: CustomStringConvertible {
     case checkWritable
 
     static let names = [
-        "heartbeat", "release", "claim", "commit", "submit", "decide", "cancel", "saveVersion", "advance",
-        "checkWritable", "removeExpired",
+        "heartbeat", "release", "claim", "commit", "submit", "decide", "remind", "cancel", "saveVersion",
+        "advance", "checkWritable", "removeExpired",
     ]
 
     var name: String {
@@ -42,6 +43,7 @@ enum Operation: CustomStringConvertible {
         case .commit: "commit"
         case .submit: "submit"
         case .decide: "decide"
+        case .remind: "remind"
         case .cancel: "cancel"
         case .saveVersion: "saveVersion"
         case .removeExpired: "removeExpired"
@@ -67,6 +69,7 @@ enum Operation: CustomStringConvertible {
         case .submit(let submissions): "submit \(submissions)"
         case .claim(let host, let limit, let only): "claim \(host) limit \(limit) only \(only as Any)"
         case .decide(let id, let decision): "decide \(id) \(decision)"
+        case .remind(let reminders): "remind \(reminders)"
         case .cancel(let id, let isForced): "cancel \(id)\(isForced ? " at once" : "")"
         case .heartbeat(let host, let lease): "heartbeat \(host) \(lease)"
         case .release(let host): "release \(host)"
@@ -117,6 +120,10 @@ extension Journal {
             let answer = try await decide(approval: id, decision)
             let value: [AnyHashable] = answer.map { [$0.approval, $0.isNew] } ?? []
             return Answer(value: value, succeeded: answer?.isNew ?? false)
+        case .remind(let reminders):
+            let results = try await remind(reminders, now: now)
+            let isTold = results.contains { (try? $0.get())?.isNew == true }
+            return Answer(value: results.map { $0.mapError(\.withoutWording) }, succeeded: isTold)
         case .cancel(let id, let isForced):
             let answer = try await cancel(
                 run: id, error: Array("{}".utf8), isForced: isForced, now: now)

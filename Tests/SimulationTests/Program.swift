@@ -7,7 +7,7 @@ indirect enum Statement {
     case call(Int)
     /// A call that the receiver refuses.
     case refusedCall(Int)
-    case sleep(Int)
+    case timer(Int)
     case event(Int)
     /// An event that never comes.
     case lostEvent(Int)
@@ -54,7 +54,7 @@ extension Statement {
         switch self {
         case .call(let id), .event(let id): id.answer
         case .refusedCall(let id): id.answer + 1000
-        case .sleep(let id), .emit(let id): id
+        case .timer(let id), .emit(let id): id
         case .lostEvent(let id): id + 5
         case .approval(let id): id.isMultiple(of: 2) ? 2 : 3
         case .chance: 11
@@ -114,7 +114,7 @@ extension Statement {
             (function() local r, err = try(http.put, "Refused \(id)", { url = "https://w.example/refused/\(id)" })
             return err.response.json.n + 1000 end)()
             """
-        case .sleep(let id): "(function() sleep(\"Sleep \(id)\", \"\(id)m\") return \(id) end)()"
+        case .timer(let id): "(function() sleep (\"Sleep \(id)\", \"\(id)m\") return \(id) end)()"
         case .event(let id): "wait.event(\"Event \(id)\", { event = \"e\(id)\" }).data.n"
         case .lostEvent(let id):
             """
@@ -126,7 +126,7 @@ extension Statement {
         case .emit(let id): "(function() emit(\"told.\(id)\", { n = \(id) }) return \(id) end)()"
         case .chance(let id):
             """
-            (function() local a, b = flow.uuid(), flow.random(1000) sleep("Chance \(id)", "1s")
+            (function() local a, b = flow.uuid(), flow.random(1000) sleep ("Chance \(id)", "1s")
             flow.note("chance " .. a .. b .. flow.now()) return 11 end)()
             """
         case .parallel(let id, let blocks, let atOnce):
@@ -207,7 +207,7 @@ struct ProgramMaker {
         switch Int.random(in: 0..<(depth < 3 ? 16 : 9), using: &random) {
         case 0, 1: return .call(id)
         case 2: return .refusedCall(id)
-        case 3: return .sleep(id)
+        case 3: return .timer(id)
         case 4: return .event(id)
         case 5: return .lostEvent(id)
         case 6: return .approval(id)

@@ -110,8 +110,11 @@ extension RunView.WaitLine {
         switch wait.kind {
         case .timer: sentence = "\(label): waits for its time, for \(since) so far"
         case .event(let type, _): sentence = "\(label): waits for the event \(type), for \(since) so far"
-        case .approval:
-            sentence = "\(label): waits for a decision, for \(since) so far"
+        case .approval(let request):
+            let what = [
+                ApprovalKind.approval: "a decision", .form: "a form", .park: "its data to be repaired",
+            ]
+            sentence = "\(label): waits for \(what[request.kind] ?? ""), for \(since) so far"
             address = "/approvals/\(wait.id)"
         }
         due = TimeView(wait.dueAt)
