@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("Retention", .timeLimit(.minutes(1)))
+@Suite("Retention", .timeLimit(.minutes(5)))
 struct RetentionTests {
     private static let day: Int64 = 86_400_000
 

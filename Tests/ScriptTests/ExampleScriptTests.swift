@@ -7,7 +7,7 @@ import Synchronization
 import Testing
 
 /// The scripts that ship, each run by a host against the mocks that ship.
-@Suite("The example scripts", .timeLimit(.minutes(1)))
+@Suite("The example scripts", .timeLimit(.minutes(5)))
 struct ExampleScriptTests {
     private static let root = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
