@@ -40,7 +40,7 @@ struct DiscountApprovalTests {
         let world = Recorder()
         let host = WorkflowHost(
             journal: MemoryJournal(),
-            scripts: DiscountApprovalTests.root.appendingPathComponent("scripts").path,
+            scripts: try ShippedScripts.folder(of: ["discount_approval"]),
             http: world, ambient: clock, options: options)
         let running = Task { try await host.run() }
         try await host.waitUntilReady()
