@@ -31,7 +31,7 @@ public struct KeyTaken: Hashable, Sendable {
         self.run = run
     }
 
-    /// `The run run_1 has the key "k" already.`
+    /// What happened, as people are told.
     package var sentence: String { "The run \(run) of \(workflow) has the key \"\(key)\" already." }
 
     /// What the run that emitted the event shows of it.
