@@ -47,32 +47,17 @@ function flow.stop(text)
   return host.await_step("flow.stop", "Stop", { text = text ~= nil and tostring(text) or nil })
 end
 
+--- Hands data that can't go on to a person: the repaired data, or nil if it was discarded.
+function flow.park(label, given)
+  return host.load("park")(label, given)
+end
+
 --- Whether this run comes to this line for the first time in a version that has it. The name is kept with the run.
 function flow.changed(name)
   options.label("flow.changed", name)
   return host.changed(name)
 end
 
-flow.json = {
-  null = host.null,
-  array = host.array,
-  encode = host.json_encode,
-  decode = host.json_decode,
-}
-
-return setmetatable(flow, {
-  __metatable = "flow",
-  __newindex = function()
-    raise { code = "PG1004", kind = "script", message = "`flow` can't be changed.", hint = "Use a local variable." }
-  end,
-  __index = function(_, name)
-    local names = {}
-    for known in pairs(flow) do names[#names + 1] = known end
-    table.sort(names)
-    local near = host.nearest(tostring(name), names)
-    raise { code = "PG1003", kind = "script", name = tostring(name),
-            message = ("`flow.%s` does not exist."):format(tostring(name)),
-            hint = near and ("Did you mean `flow.%s`?"):format(near)
-              or ("There is: %s."):format(table.concat(names, ", ")) }
-  end,
+return host.load("sealed")("flow", flow, {
+  csv = "flow_csv", json = "flow_json", list = "flow_list", text = "flow_text", time = "flow_time",
 })

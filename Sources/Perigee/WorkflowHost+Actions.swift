@@ -68,11 +68,7 @@ extension WorkflowHost {
         switch action {
         case .cancel where run.status.isFinal:
             await shard?.giveUp(run.number)
-            activityHub.send(
-                .runEnded(
-                    run: run.id, workflow: run.workflow, status: run.status, milliseconds: 0,
-                    error: run.error))
-            waiters.ended(run.id)
+            activityHub.sendEnded(run, to: waiters)
         case .cancel, .pause: await shard?.tell(ClaimedRun(run: run, answers: []))
         case .retryNow(let address): await shard?.retryNow(run.number, address)
         case .resume, .retry, .setResult: break
@@ -121,6 +117,7 @@ extension WorkflowHost {
         guard run.status.canBeRetried else { throw HostError.notNow(request, run) }
         let error = run.error.flatMap { try? JSON(parsing: $0) }
         if run.startedAt == nil, let error { throw HostError.neverBegan(run, error) }
+        if let other = try await openRun(withKeyOf: run) { throw HostError.keyTaken(run.key ?? "", other) }
         let history = try await history(run: run.id)
         var reopening = Reopening(entryCount: run.entryCount, reset: [])
         reopening.move = try version == .newest ? move(of: run) : nil
@@ -148,6 +145,13 @@ extension WorkflowHost {
         return Plan(
             action: .retry(reopening), run: run,
             sendsAgain: calls.filter { $0.address != reopening.result?.address })
+    }
+
+    /// Another run that has the key of one that has ended, and goes on.
+    private func openRun(withKeyOf run: RunRecord) async throws -> RunRecord? {
+        guard run.status.isFinal, let key = run.key else { return nil }
+        let query = RunQuery(namespace: namespace, workflows: [run.workflow], key: key, limit: 500)
+        return try await journal.runs(query).runs.first { !$0.status.isFinal }
     }
 
     /// What is taken back where a run stopped by an error, and what it then comes to.

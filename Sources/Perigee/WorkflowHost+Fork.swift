@@ -93,6 +93,7 @@ extension WorkflowHost {
         guard asked.faults.isEmpty else { throw HostError.invalidInput(asked.faults) }
         var start = asked.newRun(correlationID: run.correlationID, ambient: ambient)
         start.key = fork.key
+        start.onConflict = .useExisting
         start.entries = plan.entries
         start.forkOf = run.id
         if !plan.entries.isEmpty { try await check(start, of: run) }

@@ -24,6 +24,8 @@ func triggerText(_ triggers: [JSON]) -> String {
             let path = (parts.last ?? "").drop { $0 == "/" }
             return "on \(parts.count == 2 ? parts[0] + " " : "")/hooks/\(path)"
         }
+        if let cron = trigger["cron"]?.string { return "at cron \(cron), \(trigger["tz"]?.string ?? "UTC")" }
+        if let interval = trigger["every"]?.string { return "every \(interval)" }
         return "by hand"
     }
     return words.isEmpty ? "by hand" : words.joined(separator: ", ")
@@ -40,6 +42,9 @@ func decisionText(outcome: String, by: String, comment: String?) -> String {
         switch outcome.lowercased() {
         case "approve": "approved"
         case "reject": "rejected"
+        case "submit": "filled in"
+        case "retry": "repaired"
+        case "discard": "discarded"
         default: "\"\(outcome)\" chosen"
         }
     return "\(verb) by \(by)" + (comment.map { ": \"\($0)\"" } ?? "")

@@ -1,9 +1,9 @@
 extension MemoryState {
     mutating func act(on id: String, _ action: RunAction, note: ActionNote, now: Timestamp) -> ActionResult? {
         guard let number = runNumbers[id] else { return nil }
-        if let batch = note.batch, !isPending(batch, run: id) { return .repeated(self[number].shown) }
+        if let batch = note.batch, !isPending(batch, run: id) { return .repeated(shown(number)) }
         let before = self[number].record
-        guard perform(action, on: number, now: now) else { return .refused(self[number].shown) }
+        guard perform(action, on: number, now: now) else { return .refused(shown(number)) }
         self[number].annotations.append(note.annotation(action.step, at: now))
         record(
             AuditRecord(
@@ -11,7 +11,7 @@ extension MemoryState {
                 batch: note.batch, step: action.step?.label, reason: note.reason, before: before.summary,
                 after: self[number].record.summary))
         if let batch = note.batch { finishItem(batch, run: id, .done, error: nil, now: now) }
-        return .done(self[number].shown)
+        return .done(shown(number))
     }
 
     mutating func record(_ audit: AuditRecord) {
@@ -73,6 +73,8 @@ extension MemoryState {
         guard run.record.status.canBeRetried, run.record.entryCount == reopening.entryCount else {
             return false
         }
+        // Another run that has its key goes on already.
+        if run.record.status.isFinal, let key = keyName(number), !openRuns(key).isEmpty { return false }
         let facts = reopening.facts(from: run.record.version)
         for (offset, fact) in facts.enumerated() {
             self[number].entries.append(
@@ -92,7 +94,14 @@ extension MemoryState {
             self[number].record.deadlineAt = run.timeoutMilliseconds.map { now.adding(milliseconds: $0) }
         }
         if let result = reopening.result { give(number, result.address, result.value, now: now) }
+        let line = run.turn == nil ? lineName(number) : nil
+        if let line {
+            self[number].turn = .waitsForSlot
+            let before = lines[line, default: []].filter { $0 < number }
+            lines[line] = before + [number] + lines[line, default: []].filter { $0 > number }
+        }
         free(number, now: now)
+        _ = admit(line, now: now)
         return true
     }
 

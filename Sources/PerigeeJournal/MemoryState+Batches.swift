@@ -81,8 +81,8 @@ extension MemoryState {
 
     func activeRuns(batch: String) -> Int {
         batchItems[batch, default: []].count { item in
-            guard item.state == .done, let run = run(id: item.run)?.record else { return false }
-            return run.status == .queued || run.status == .running
+            guard item.state == .done, let number = runNumbers[item.run] else { return false }
+            return [.queued, .running].contains(self[number].record.status)
         }
     }
 }

@@ -67,7 +67,7 @@ extension MemoryState {
     private func canClaim(_ number: Int64, _ namespace: String) -> Bool {
         guard number >= 1, number <= runs.count else { return false }
         let record = self[number].record
-        return record.namespace == namespace && record.owner == nil
+        return record.namespace == namespace && record.owner == nil && !isInLine(number)
             && (record.status == .queued || record.status == .waiting)
     }
 
@@ -100,20 +100,21 @@ extension MemoryState {
     mutating func cancel(run id: String, error: Payload, isForced: Bool, now: Timestamp) -> Cancellation? {
         guard let number = runNumbers[id] else { return nil }
         let record = self[number].record
-        if record.status.isFinal { return .alreadyEnded(self[number].shown) }
+        if record.status.isFinal { return .alreadyEnded(shown(number)) }
         guard !isForced, record.cancelRequest == nil else {
             end(number, .terminated, output: nil, error: error, at: now)
-            return .ended(self[number].shown)
+            return .ended(shown(number))
         }
         guard record.startedAt != nil, record.status != .attention else {
             end(number, .cancelled, output: nil, error: error, at: now)
-            return .ended(self[number].shown)
+            return .ended(shown(number))
         }
         self[number].record.cancelRequest = error
         self[number].record.pausedAt = nil
         if record.status == .paused { self[number].record.status = .queued }
-        setWake(number, self[number].wakeAt.map { min($0, now) } ?? now)
-        return .requested(self[number].shown)
+        // One that stands in line hears of it when its turn comes.
+        if !isInLine(number) { setWake(number, self[number].wakeAt.map { min($0, now) } ?? now) }
+        return .requested(shown(number))
     }
 }
 

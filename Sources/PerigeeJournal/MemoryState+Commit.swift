@@ -47,15 +47,21 @@ extension MemoryState {
         for id in commit.closes { close(number, id) }
         for wait in commit.opens { open(number, wait, now: commit.at) }
         var wakes = false
-        for emit in commit.emits where try submit(emit, now: commit.at).wakes { wakes = true }
-        follow(number, commit)
+        var cancelled: [RunRecord] = []
+        for emit in commit.emits {
+            let (receipt, wakesOthers) = try submit(emit, now: commit.at)
+            wakes = wakes || wakesOthers
+            cancelled += receipt.cancelled
+            annotate(number, receipt.refused.map { $0.annotation(at: commit.at) })
+        }
+        let endWakes = follow(number, commit)
         let isHeard =
             commit.next == .waiting || commit.next == .paused || commit.next == .running && commit.watches
         let wakesItself = isHeard && self[number].wakeAt.map { $0 <= commit.at } ?? false
-        return CommitReceipt(wakesRuns: wakes || wakesItself)
+        return CommitReceipt(wakesRuns: wakes || endWakes || wakesItself, cancelled: cancelled)
     }
 
-    private mutating func annotate(_ number: Int64, _ annotations: [Annotation]) {
+    mutating func annotate(_ number: Int64, _ annotations: [Annotation]) {
         for annotation in annotations {
             let isKnown =
                 annotation.ordinal != nil
@@ -64,28 +70,34 @@ extension MemoryState {
         }
     }
 
-    private mutating func follow(_ number: Int64, _ commit: Commit) {
+    /// Does what comes after the commit.
+    ///
+    /// - Returns: whether the run's end lets another one go on.
+    private mutating func follow(_ number: Int64, _ commit: Commit) -> Bool {
         switch commit.next {
         case .running:
             if commit.watches { setWake(number, wakeTime(of: number, now: commit.at)) }
         case .ended(let status, let output, let error):
-            end(number, status, output: output, error: error, at: commit.at)
+            return end(number, status, output: output, error: error, at: commit.at)
         case .paused: free(number, now: commit.at)
         case .waiting:
-            guard self[number].record.pausedAt == nil else { return letGo(number, .paused) }
+            guard self[number].record.pausedAt == nil else {
+                letGo(number, .paused)
+                return false
+            }
             letGo(number, .waiting)
             setWake(number, wakeTime(of: number, now: commit.at))
         case .attention(let error):
             // A request to cancel that the host did not see takes effect now.
             if let request = self[number].record.cancelRequest, !self[number].isEnding {
-                end(number, .cancelled, output: nil, error: request, at: commit.at)
-                return
+                return end(number, .cancelled, output: nil, error: request, at: commit.at)
             }
             letGo(number, .attention)
             dropWaits(number)
             self[number].record.pausedAt = nil
             self[number].record.error = error
         }
+        return false
     }
 }
 

@@ -60,26 +60,6 @@ extension MemoryState {
         setWake(number, at)
         return true
     }
-
-    mutating func decide(
-        approval id: String, _ decision: Decision
-    ) -> (approval: ApprovalRecord, isNew: Bool)? {
-        guard var approval = approvals[id] else { return nil }
-        guard approval.status == .waiting, let number = waitRuns[id],
-            let index = self[number].waits.firstIndex(where: { $0.wait.id == id })
-        else { return (approval, false) }
-        let before = approval
-        approval.status = .decided
-        approval.decision = decision
-        approvals[id] = approval
-        record(
-            AuditRecord(
-                number: 0, at: decision.at, namespace: approval.namespace, by: decision.by, action: "decide",
-                run: approval.run, approval: id, step: approval.address.label, reason: decision.comment,
-                before: before.summary, after: approval.summary))
-        _ = answer(number, index, payload: decision.payload, at: decision.at)
-        return (approval, true)
-    }
 }
 
 extension Wait.Kind {

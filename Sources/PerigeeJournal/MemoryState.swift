@@ -4,8 +4,13 @@ struct MemoryState {
     struct Run {
         /// Its ``RunRecord/waits`` stay empty here; ``shown`` fills them in.
         var record: RunRecord
-        /// When it can be claimed: only while nobody owns it.
+        /// When it can be claimed: only while nobody owns it, and not before its turn.
         var wakeAt: Timestamp?
+        var concurrencyKey: String?
+        /// Nothing is left of it but its place.
+        var isRemoved = false
+        /// Where it stands in line.
+        var turn: Turn?
         /// Its waits look back at events after this many.
         var eventsAfter: Int
         /// How long it may take once it has started.
@@ -32,7 +37,10 @@ struct MemoryState {
     struct Event {
         var record: EventRecord
         var data: JSON
-        var runs: [String]
+        var runs: [String] = []
+        var refused: [KeyTaken] = []
+        /// Nothing is left of it but its place.
+        var isRemoved = false
     }
 
     /// Names that are unique together: a namespace and two more.
@@ -45,8 +53,10 @@ struct MemoryState {
     /// By ``RunRecord/number``, which is the position plus one.
     var runs: [Run] = []
     var runNumbers: [String: Int64] = [:]
-    /// By namespace, workflow and key.
-    var runKeys: [Name: Int64] = [:]
+    /// By namespace, workflow and key, those that came first first.
+    var runKeys: [Name: [Int64]] = [:]
+    /// Runs that have not ended by namespace, workflow and concurrency key, those that came first first.
+    var lines: [Name: [Int64]] = [:]
     /// Runs that can be claimed now or later.
     var wakeable: Set<Int64> = []
     /// The run of every open wait.
@@ -62,6 +72,8 @@ struct MemoryState {
     /// By namespace and workflow, oldest first.
     var versions: [Name: [WorkflowVersion]] = [:]
     var bundles: [String: [String: String]] = [:]
+    /// By namespace and id.
+    var schedules: [Name: Schedule] = [:]
     /// What people did, oldest first; numbers are positions plus one.
     var audits: [AuditRecord] = []
     var batches: [String: Batch] = [:]
@@ -71,20 +83,16 @@ struct MemoryState {
     var leases: [String: Timestamp] = [:]
 }
 
-extension MemoryState.Run {
-    /// The run as callers see it.
-    var shown: RunRecord {
-        var shown = record
-        if [.waiting, .running, .paused].contains(record.status) {
-            shown.waits = waits.filter { $0.answer == nil }.map(\.wait)
-        }
-        return shown
-    }
-}
-
 extension MemoryState {
-    func run(id: String) -> Run? {
-        runNumbers[id].map { self[$0] }
+    /// The run as callers see it.
+    func shown(_ number: Int64) -> RunRecord {
+        let run = self[number]
+        var shown = run.record
+        if [.waiting, .running, .paused].contains(shown.status) {
+            shown.waits = run.waits.filter { $0.answer == nil }.map(\.wait)
+        }
+        shown.blockedBy = blockage(number)
+        return shown
     }
 
     subscript(number: Int64) -> Run {
@@ -99,8 +107,12 @@ extension MemoryState {
     }
 
     /// Ends a run: nothing can happen to it any more.
-    mutating func end(_ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp)
-    {
+    ///
+    /// - Returns: whether a run that waited for its end can be claimed now.
+    @discardableResult
+    mutating func end(
+        _ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp
+    ) -> Bool {
         letGo(number, status)
         dropWaits(number)
         self[number].record.output = output
@@ -108,6 +120,7 @@ extension MemoryState {
         self[number].record.endedAt = at
         self[number].record.cancelRequest = nil
         self[number].record.pausedAt = nil
+        return leaveLines(number, now: at)
     }
 
     /// Nobody owns the run any more, and nothing wakes it yet.
@@ -121,7 +134,7 @@ extension MemoryState {
     mutating func free(_ number: Int64, now: Timestamp) {
         guard self[number].record.pausedAt == nil else { return letGo(number, .paused) }
         letGo(number, .queued)
-        setWake(number, now)
+        if !isInLine(number) { setWake(number, now) }
     }
 
     /// When something is to come for a run, as its waits stand.

@@ -30,13 +30,18 @@ final class GroupWriter: Sendable {
 
     private let pool: DatabasePool
     private let path: String
+    private let log: WriteAheadLog
     private let onTransaction: (@Sendable (Int, TransactionPhase) -> Void)?
     private let inbox = Mutex(Inbox())
     private let transactionCount = Atomic<Int>(0)
 
-    init(pool: DatabasePool, path: String, onTransaction: (@Sendable (Int, TransactionPhase) -> Void)?) {
+    init(
+        pool: DatabasePool, path: String, log: WriteAheadLog,
+        onTransaction: (@Sendable (Int, TransactionPhase) -> Void)?
+    ) {
         self.pool = pool
         self.path = path
+        self.log = log
         self.onTransaction = onTransaction
     }
 
@@ -110,12 +115,14 @@ final class GroupWriter: Sendable {
 
     private func commit(_ group: [Request], _ db: Database) {
         do {
+            try log.check()
             var answers: [@Sendable () -> Void]
             do {
                 answers = try transact(group, Members(db: db, path: path, isolated: false))
             } catch is Members.NeedsIsolation {
                 answers = try transact(group, Members(db: db, path: path, isolated: true))
             }
+            log.copyIfLong(db)
             for answer in answers { answer() }
         } catch is Members.TransactionLost where group.count > 1 {
             for request in group { commit([request], db) }
@@ -161,7 +168,7 @@ struct Members {
     /// A member failed after it had written.
     struct NeedsIsolation: Error {}
 
-    /// A member failed in a way that ended the whole transaction, as SQLite does when the disk is full.
+    /// A member failed in a way that ends the whole transaction, as when the disk is full.
     struct TransactionLost: Error {
         var cause: any Error
     }
@@ -189,7 +196,11 @@ struct Members {
             guard let answer else { throw JournalError.io(path: path, detail: "a savepoint was not run") }
             return .success(answer)
         } catch {
-            guard db.isInsideTransaction else { throw TransactionLost(cause: error) }
+            // What the disk refuses is no answer to one member.
+            let code = (error as? DatabaseError)?.resultCode
+            guard db.isInsideTransaction, code != .SQLITE_FULL, code != .SQLITE_IOERR else {
+                throw TransactionLost(cause: error)
+            }
             guard isolated || db.totalChangesCount == before else { throw NeedsIsolation() }
             return .failure(JournalError(error, path: path))
         }

@@ -11,6 +11,7 @@ public final class SQLiteJournal: Journal {
     private let path: String
     let pool: DatabasePool
     let writer: GroupWriter
+    private let log: WriteAheadLog
     /// Given up by ``close()``.
     private let lock: Mutex<ProcessLock?>
 
@@ -25,24 +26,25 @@ public final class SQLiteJournal: Journal {
     public convenience init(
         path: String, onTransaction: (@Sendable (Int, TransactionPhase) -> Void)? = nil
     ) throws(JournalError) {
-        try self.init(path: path, maxPages: nil, onTransaction: onTransaction)
+        try self.init(path: path, limits: StoreFile.Limits(), onTransaction: onTransaction)
     }
 
-    /// - Parameter maxPages: refuse to let the file grow beyond this many pages, as if the disk were full.
     init(
-        path: String, maxPages: Int?, onTransaction: (@Sendable (Int, TransactionPhase) -> Void)? = nil
+        path: String, limits: StoreFile.Limits,
+        onTransaction: (@Sendable (Int, TransactionPhase) -> Void)? = nil
     ) throws(JournalError) {
         do {
-            try FileManager.default.createDirectory(
-                at: URL(fileURLWithPath: path).deletingLastPathComponent(), withIntermediateDirectories: true)
+            try StoreCreation.makeDirectory(for: path)
         } catch {
             throw JournalError(error, path: path)
         }
         let lock = try ProcessLock(for: path)
-        pool = try StoreFile.open(path, maxPages: maxPages)
+        pool = try StoreFile.open(path, limits)
         self.path = path
         self.lock = Mutex(consume lock)
-        writer = GroupWriter(pool: pool, path: path, onTransaction: onTransaction)
+        log = WriteAheadLog(path: path, limit: limits.checkpointPages)
+        pool.writeWithoutTransaction(log.watch)
+        writer = GroupWriter(pool: pool, path: path, log: log, onTransaction: onTransaction)
     }
 
     /// Looks whether a store could be opened, also while a host works on it, and leaves it as it is.
@@ -76,12 +78,14 @@ public final class SQLiteJournal: Journal {
         writer.finish()
         // The connection that closes last tidies the write-ahead log away; readers can't.
         pool.invalidateReadOnlyConnections()
+        let copied = Result { try pool.writeWithoutTransaction(log.finish) }
         do {
             try pool.close()
+            lock.withLock { $0 = nil }
+            try copied.get()
         } catch {
             throw JournalError(error, path: path)
         }
-        lock.withLock { $0 = nil }
     }
 
     public func heartbeat(host: String, now: Timestamp, leaseUntil: Timestamp) async throws -> Heartbeat {
@@ -112,7 +116,7 @@ public final class SQLiteJournal: Journal {
     ) async throws -> [Result<SubmissionReceipt, JournalError>] {
         try await writer.writeAll(weight: submissions.count) { members in
             try submissions.map { submission in
-                try members.attempt { try $0.submit(submission, now: now).receipt }
+                try members.attempt { try $0.accept(submission, now: now) }
             }
         }
     }
@@ -121,6 +125,14 @@ public final class SQLiteJournal: Journal {
         approval: String, _ decision: Decision
     ) async throws -> (approval: ApprovalRecord, isNew: Bool)? {
         try await writer.write { try $0.decide(approval: approval, decision) }
+    }
+
+    public func remind(
+        _ reminders: [Reminder], now: Timestamp
+    ) async throws -> [Result<ReminderReceipt, JournalError>] {
+        try await writer.writeAll(weight: reminders.count) { members in
+            try reminders.map { reminder in try members.attempt { try $0.remind(reminder, now: now) } }
+        }
     }
 
     public func cancel(run: String, error: Payload, isForced: Bool, now: Timestamp) async throws
@@ -177,17 +189,34 @@ public final class SQLiteJournal: Journal {
     }
 
     public func saveVersion(
-        namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
+        namespace: String, workflow: String, bundle: String, files: [String: String],
+        rules: WorkflowRules, now: Timestamp
     ) async throws -> WorkflowVersion {
         guard !files.isEmpty else { throw JournalError.invalid("a version needs at least one text") }
+        try rules.check()
         return try await writer.write { store in
             try store.saveVersion(
-                namespace: namespace, workflow: workflow, bundle: bundle, files: files, now: now)
+                namespace: namespace, workflow: workflow, bundle: bundle, files: files,
+                rules: rules, now: now)
         }
+    }
+
+    public func removeExpired(_ expiry: Expiry, now: Timestamp) async throws -> Removal {
+        try checkLimit(expiry.limit, 1...Int.max)
+        return try await writer.write { try $0.removeExpired(expiry, now: now) }
+    }
+
+    public func schedules(namespace: String) async throws -> [ScheduleRecord] {
+        try await read { try $0.schedules(namespace: namespace) }
+    }
+
+    public func advance(_ advance: ScheduleAdvance, now: Timestamp) async throws -> ScheduleReceipt? {
+        try await writer.write { try $0.advance(advance, now: now) }
     }
 
     public func checkWritable() async throws {
         try await writer.write { try $0.run("UPDATE probe SET writes = writes + 1", []) }
+        try log.checkCopied()
     }
 
     public func files(bundle: String) async throws -> [String: String]? {
@@ -217,10 +246,17 @@ public final class SQLiteJournal: Journal {
     }
 
     public func approvals(
-        namespace: String, status: ApprovalStatus?, limit: Int
+        namespace: String, status: ApprovalStatus?, kinds: Set<ApprovalKind>, limit: Int
     ) async throws -> [ApprovalRecord] {
         try checkLimit(limit, 1...500)
-        return try await read { try $0.approvals(namespace: namespace, status: status, limit: limit) }
+        return try await read {
+            try $0.approvals(namespace: namespace, status: status, kinds: kinds, limit: limit)
+        }
+    }
+
+    public func dueReminders(namespace: String, now: Timestamp, limit: Int) async throws -> DueReminders {
+        try checkLimit(limit, 1...500)
+        return try await read { try $0.dueReminders(namespace: namespace, now: now, limit: limit) }
     }
 
     /// Reads one snapshot of the store on a connection of its own.
@@ -228,6 +264,7 @@ public final class SQLiteJournal: Journal {
         _ work: @escaping @Sendable (Store) throws -> Answer
     ) async throws -> Answer {
         do {
+            try log.check()
             return try await pool.read { try work(Store(db: $0)) }
         } catch let error as CancellationError {
             throw error

@@ -8,7 +8,9 @@ enum Schema {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 facts") { db in
-            for statement in runs + events + waits + texts + actions { try db.execute(sql: statement) }
+            for statement in runs + events + waits + schedules + texts + actions {
+                try db.execute(sql: statement)
+            }
         }
         return migrator
     }
@@ -17,7 +19,8 @@ enum Schema {
     /// `run_inputs`, so that a commit does not write it again.
     ///
     /// `wake_at` is when something is to come for the run; a run is owned exactly while its status is `running`.
-    /// `entry_count` is the sequence of the last entry.
+    /// `entry_count` is the sequence of the last entry. `turn` is where the run stands in line (``Turn``); before its
+    /// turn it has no `wake_at`.
     private static let runs = [
         """
         CREATE TABLE runs (
@@ -26,7 +29,8 @@ enum Schema {
             key TEXT, owner TEXT, epoch INTEGER NOT NULL DEFAULT 0, entry_count INTEGER NOT NULL DEFAULT 0,
             wake_at INTEGER, events_after INTEGER NOT NULL, created_at INTEGER NOT NULL, started_at INTEGER,
             ended_at INTEGER, timeout INTEGER, deadline_at INTEGER, tags BLOB, status_text TEXT, output BLOB,
-            error BLOB, cancel_error BLOB, paused_at INTEGER, is_ending INTEGER NOT NULL DEFAULT 0
+            error BLOB, cancel_error BLOB, paused_at INTEGER, is_ending INTEGER NOT NULL DEFAULT 0,
+            concurrency_key TEXT, turn INTEGER
         ) STRICT
         """,
         """
@@ -38,7 +42,16 @@ enum Schema {
         "CREATE INDEX runs_by_wake ON runs (namespace, wake_at) WHERE wake_at IS NOT NULL",
         "CREATE INDEX runs_by_status ON runs (status, namespace)",
         "CREATE INDEX runs_by_workflow ON runs (namespace, workflow)",
-        "CREATE UNIQUE INDEX runs_by_key ON runs (namespace, key, workflow) WHERE key IS NOT NULL",
+        "CREATE INDEX runs_by_key ON runs (namespace, key, workflow) WHERE key IS NOT NULL",
+        """
+        CREATE INDEX runs_by_open_key ON runs (namespace, key, workflow)
+            WHERE key IS NOT NULL AND ended_at IS NULL
+        """,
+        """
+        CREATE INDEX runs_by_turn ON runs (namespace, workflow, concurrency_key, turn)
+            WHERE concurrency_key IS NOT NULL AND ended_at IS NULL
+        """,
+        "CREATE INDEX runs_by_end ON runs (namespace, workflow, ended_at) WHERE ended_at IS NOT NULL",
         // kind: 1 a step ended, 2 a wait opened, 3 the version moved, 4 an end was requested (its status stands in
         // `verb`, its error in `outcome`), 5 a reset (of the sequences in `arguments`, a JSON array).
         """
@@ -63,7 +76,7 @@ enum Schema {
         "INSERT INTO probe VALUES (0)",
     ]
 
-    /// `runs` is a JSON array of run ids.
+    /// `runs` is a JSON array of run ids, `refused` one of what was not started (``KeyTaken``).
     ///
     /// The order of `number` is the order in which waits look back.
     private static let events = [
@@ -71,7 +84,7 @@ enum Schema {
         CREATE TABLE events (
             number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, namespace TEXT NOT NULL,
             source TEXT NOT NULL, source_id TEXT NOT NULL, type TEXT NOT NULL, data BLOB NOT NULL,
-            at INTEGER NOT NULL, runs TEXT NOT NULL, UNIQUE (namespace, source, source_id)
+            at INTEGER NOT NULL, runs TEXT NOT NULL, refused TEXT, UNIQUE (namespace, source, source_id)
         ) STRICT
         """,
         "CREATE INDEX events_by_type ON events (namespace, type)",
@@ -86,12 +99,13 @@ enum Schema {
             at INTEGER NOT NULL, PRIMARY KEY (namespace, key)
         ) STRICT, WITHOUT ROWID
         """,
+        "CREATE INDEX requests_by_runs ON requests (runs)",
     ]
 
     /// A wait's row is gone when the run has taken its answer; an approval's row stays.
     ///
     /// The order of `number` is the order in which waits were opened. kind: 1 a timer, 2 an event, 3 an
-    /// approval.
+    /// approval. `next_reminder` is set only while an approval waits and has a reminder to come.
     private static let waits = [
         """
         CREATE TABLE waits (
@@ -111,23 +125,50 @@ enum Schema {
         CREATE TABLE approvals (
             number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, run INTEGER NOT NULL,
             namespace TEXT NOT NULL, path TEXT NOT NULL, label TEXT NOT NULL, occurrence INTEGER NOT NULL,
-            asked BLOB NOT NULL,
-            shown BLOB NOT NULL, choices TEXT NOT NULL, comment_required TEXT NOT NULL, status TEXT NOT NULL,
-            opened_at INTEGER NOT NULL, due_at INTEGER, outcome TEXT, decided_by TEXT, decided_at INTEGER,
-            comment TEXT, form BLOB
+            kind TEXT NOT NULL, asked BLOB NOT NULL, shown BLOB NOT NULL, choices TEXT NOT NULL,
+            comment_required TEXT NOT NULL, details BLOB NOT NULL, remind_at TEXT NOT NULL,
+            status TEXT NOT NULL, opened_at INTEGER NOT NULL, due_at INTEGER,
+            reminders_told INTEGER NOT NULL DEFAULT 0, next_reminder INTEGER, outcome TEXT, decided_by TEXT,
+            decided_at INTEGER, comment TEXT, form BLOB, data BLOB, via TEXT, shown_hash TEXT
         ) STRICT
         """,
         """
         CREATE INDEX approvals_by_due
-            ON approvals (namespace, status, COALESCE(due_at, 9223372036854775807), opened_at)
+            ON approvals (namespace, status, kind, COALESCE(due_at, 9223372036854775807), opened_at)
+        """,
+        """
+        CREATE INDEX approvals_by_reminder ON approvals (namespace, next_reminder)
+            WHERE next_reminder IS NOT NULL
+        """,
+        "CREATE INDEX approvals_by_run ON approvals (run)",
+    ]
+
+    /// `pending` is a JSON array of milliseconds.
+    ///
+    /// A row of `schedule_runs` goes away some time after its run has ended.
+    private static let schedules = [
+        """
+        CREATE TABLE schedules (
+            namespace TEXT NOT NULL, id TEXT NOT NULL, workflow TEXT NOT NULL, revision INTEGER NOT NULL,
+            last_occurrence INTEGER NOT NULL, last_started INTEGER, pending TEXT NOT NULL,
+            withdrawn_at INTEGER, note TEXT, PRIMARY KEY (namespace, id)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE schedule_runs (
+            namespace TEXT NOT NULL, schedule TEXT NOT NULL, run INTEGER NOT NULL,
+            PRIMARY KEY (namespace, schedule, run)
+        ) STRICT, WITHOUT ROWID
         """,
     ]
 
+    /// `keep` is in milliseconds; the largest number stands for ever.
     private static let texts = [
         """
         CREATE TABLE versions (
             namespace TEXT NOT NULL, workflow TEXT NOT NULL, number INTEGER NOT NULL, bundle TEXT NOT NULL,
-            created_at INTEGER NOT NULL, PRIMARY KEY (namespace, workflow, number)
+            created_at INTEGER NOT NULL, concurrency_limit INTEGER, keep INTEGER,
+            PRIMARY KEY (namespace, workflow, number)
         ) STRICT, WITHOUT ROWID
         """,
         """

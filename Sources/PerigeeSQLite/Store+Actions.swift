@@ -51,7 +51,7 @@ extension Store {
             """
             UPDATE runs SET deadline_at = deadline_at + (?1 - paused_at), paused_at = NULL,
                 status = CASE WHEN status = 'paused' THEN 'queued' ELSE status END,
-                wake_at = CASE WHEN status = 'paused' THEN ?1 ELSE wake_at END
+                wake_at = CASE WHEN status <> 'paused' THEN wake_at WHEN turn IN (1, 2) THEN NULL ELSE ?1 END
             WHERE number = ?2 AND paused_at IS NOT NULL
             """, [now.milliseconds, run.number])
         return db.changesCount > 0
@@ -59,25 +59,41 @@ extension Store {
 
     private func reopen(_ run: RunRecord, _ reopening: Reopening, now: Timestamp) throws -> Bool {
         guard run.status.canBeRetried, run.entryCount == reopening.entryCount else { return false }
+        // Another run that has its key goes on already.
+        if run.status.isFinal, let key = run.key {
+            let line = Line(namespace: run.namespace, workflow: run.workflow, key: key)
+            if try !openRuns(line, limit: 1).isEmpty { return false }
+        }
+        let line = try lineWithoutTurn(run)
         let facts = reopening.facts(from: run.version)
         for (offset, fact) in facts.enumerated() {
             let entry = Entry(sequence: run.entryCount + 1 + offset, recordedAt: now, fact: fact)
             try append(entry, to: run.number)
         }
+        if let result = reopening.result { try give(run, result.address, result.value, now: now) }
         try self.run(
             """
             UPDATE runs SET entry_count = ?1, version = COALESCE(?2, version), bundle = COALESCE(?3, bundle),
                 output = NULL, error = NULL, ended_at = NULL, cancel_error = NULL, is_ending = 0,
                 deadline_at = CASE WHEN started_at IS NULL THEN NULL ELSE ?4 + timeout END,
-                status = 'queued', wake_at = ?4
+                status = 'queued', wake_at = CASE WHEN ?6 OR turn IN (1, 2) THEN NULL ELSE ?4 END,
+                turn = CASE WHEN ?6 THEN 2 ELSE turn END
             WHERE number = ?5
             """,
             [
                 run.entryCount + facts.count, reopening.move?.version, reopening.move?.bundle,
-                now.milliseconds, run.number,
+                now.milliseconds, run.number, line != nil,
             ])
-        if let result = reopening.result { try give(run, result.address, result.value, now: now) }
+        if let line { _ = try admit(line, now: now) }
         return true
+    }
+
+    /// The line that a run has to stand in again, because it has no slot.
+    private func lineWithoutTurn(_ run: RunRecord) throws -> Line? {
+        let key = try first(
+            "SELECT concurrency_key FROM runs WHERE number = ? AND turn IS NULL", [run.number]
+        ) { try $0.next() as String? }
+        return (key ?? nil).map { Line(namespace: run.namespace, workflow: run.workflow, key: $0) }
     }
 
     private func setResult(

@@ -33,7 +33,7 @@ extension Store {
                 try all(
                     """
                     SELECT number, 0 FROM runs WHERE number = ? AND namespace = ? AND owner IS NULL
-                        AND status IN ('queued', 'waiting')
+                        AND status IN ('queued', 'waiting') AND COALESCE(turn, 3) = 3
                     """, [only, namespace]
                 ) { (number: try $0.next() as Int64, isOwned: try $0.next() as Bool) }
             } else {

@@ -9,6 +9,8 @@ struct RunHead {
     var isOwned: Bool
     var entryCount: Int
     var eventsAfter: Int64
+    /// Whether others may wait for its end.
+    var isInLines: Bool
     var cancelError: Payload?
     var isEnding: Bool
     var isPaused: Bool
@@ -26,26 +28,36 @@ extension Store {
         for path in commit.prunes { try prune(path, of: commit.run) }
         if commit.asksToEnd { try self.run("UPDATE runs SET is_ending = 1 WHERE number = ?", [commit.run]) }
         for annotation in commit.annotations { try append(annotation, to: commit.run) }
+        try record(commit, entryCount: commit.entries.last?.sequence ?? run.entryCount)
         for id in commit.closes { try close(id, of: commit.run) }
         for wait in commit.opens { try open(wait, of: run, now: commit.at) }
         var wakes = false
-        for emit in commit.emits where try submit(emit, now: commit.at).wakes { wakes = true }
-        try record(commit, entryCount: commit.entries.last?.sequence ?? run.entryCount)
-        let wakesItself = try follow(run, commit)
-        return CommitReceipt(wakesRuns: wakes || wakesItself)
+        var cancelled: [RunRecord] = []
+        for emit in commit.emits {
+            let (receipt, wakesOthers) = try submit(emit, now: commit.at)
+            wakes = wakes || wakesOthers
+            cancelled += receipt.cancelled
+            for taken in receipt.refused { try append(taken.annotation(at: commit.at), to: commit.run) }
+        }
+        // What the run emitted may have cancelled the run itself.
+        let mayDiffer = !cancelled.isEmpty
+        let head = mayDiffer ? try self.head(commit.run) ?? run : run
+        let wakesAfter = try follow(head, commit)
+        return CommitReceipt(wakesRuns: wakes || wakesAfter, cancelled: cancelled)
     }
 
     private func head(_ number: Int64) throws -> RunHead? {
         try first(
             """
-            SELECT number, namespace, epoch, owner IS NOT NULL, entry_count, events_after, cancel_error,
-                is_ending, paused_at IS NOT NULL FROM runs WHERE number = ?
+            SELECT number, namespace, epoch, owner IS NOT NULL, entry_count, events_after,
+                COALESCE(key, concurrency_key) IS NOT NULL, cancel_error, is_ending,
+                paused_at IS NOT NULL FROM runs WHERE number = ?
             """, [number]
         ) { row in
             RunHead(
                 number: try row.next(), namespace: try row.next(), epoch: try row.next(),
                 isOwned: try row.next(), entryCount: try row.next(), eventsAfter: try row.next(),
-                cancelError: try row.optionalPayload(), isEnding: try row.next(),
+                isInLines: try row.next(), cancelError: try row.optionalPayload(), isEnding: try row.next(),
                 isPaused: try row.next())
         }
     }
@@ -72,7 +84,7 @@ extension Store {
 
     /// Does what comes after the commit.
     ///
-    /// - Returns: whether the run can be claimed now.
+    /// - Returns: whether the run, or one that waited for its end, can be claimed now.
     private func follow(_ run: RunHead, _ commit: Commit) throws -> Bool {
         switch commit.next {
         case .running:
@@ -82,6 +94,7 @@ extension Store {
             return wakeAt.map { $0 <= commit.at } ?? false
         case .waiting where run.isPaused, .paused where run.isPaused:
             try letGo(run.number, .paused, wakeAt: nil, error: nil)
+            return false
         case .paused:
             try letGo(run.number, .queued, wakeAt: commit.at, error: nil)
             return true
@@ -90,18 +103,20 @@ extension Store {
             try letGo(run.number, .waiting, wakeAt: wakeAt, error: nil)
             return wakeAt.map { $0 <= commit.at } ?? false
         case .ended(let status, let output, let error):
-            try end(run.number, status, output: output, error: error, at: commit.at)
+            return try end(
+                run.number, status, output: output, error: error, at: commit.at, isInLines: run.isInLines)
         case .attention(let error):
             // A request to cancel that the host did not see takes effect now.
             if let request = run.cancelError, !run.isEnding, !commit.asksToEnd {
-                try end(run.number, .cancelled, output: nil, error: request, at: commit.at)
-            } else {
-                try dropWaits(run.number)
-                try letGo(run.number, .attention, wakeAt: nil, error: error)
-                try self.run("UPDATE runs SET paused_at = NULL WHERE number = ?", [run.number])
+                return try end(
+                    run.number, .cancelled, output: nil, error: request, at: commit.at,
+                    isInLines: run.isInLines)
             }
+            try dropWaits(run.number)
+            try letGo(run.number, .attention, wakeAt: nil, error: error)
+            try self.run("UPDATE runs SET paused_at = NULL WHERE number = ?", [run.number])
+            return false
         }
-        return false
     }
 
     private func letGo(_ number: Int64, _ status: RunStatus, wakeAt: Timestamp?, error: Payload?) throws {

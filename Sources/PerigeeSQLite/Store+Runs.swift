@@ -5,8 +5,8 @@ extension Store {
     private static let runColumns = """
         SELECT r.number, r.id, r.namespace, r.workflow, r.version, r.bundle, r.status, r.key, r.owner,
             r.epoch, r.entry_count, r.created_at, r.started_at, r.ended_at, r.deadline_at, r.cancel_error,
-            r.paused_at,
-            r.tags, r.status_text, r.output, r.error, i.input, i.trigger, i.event_id, i.correlation_id
+            r.paused_at, r.tags, r.status_text, r.output, r.error, r.turn, r.concurrency_key, i.input, i.trigger,
+            i.event_id, i.correlation_id
         FROM runs r JOIN run_inputs i ON i.run = r.number
         """
 
@@ -32,14 +32,25 @@ extension Store {
         let statusText: String? = try row.next()
         let output = try row.optionalPayload()
         let error = try row.optionalPayload()
+        let turn = try row.turn()
+        let slot: String? = try row.next()
         return RunRecord(
             id: id, number: number, namespace: namespace, workflow: workflow, version: version,
             bundle: bundle, status: status, key: key, input: try row.payload(), output: output, error: error,
             trigger: try row.payload(), eventID: try row.next(), correlationID: try row.next(), tags: tags,
             statusText: statusText, createdAt: createdAt, startedAt: startedAt, endedAt: endedAt,
-            deadlineAt: deadlineAt, cancelRequest: cancelRequest, pausedAt: pausedAt, owner: owner,
-            epoch: epoch,
+            deadlineAt: deadlineAt, cancelRequest: cancelRequest, pausedAt: pausedAt,
+            blockedBy: Self.blockage(turn, key: key, slot: slot), owner: owner, epoch: epoch,
             entryCount: entryCount)
+    }
+
+    /// Why a run can't begin yet, as far as its own row tells; ``withBlockages(_:)`` fills in the rest.
+    private static func blockage(_ turn: Turn?, key: String?, slot: String?) -> Blockage? {
+        switch turn {
+        case .waitsForKey?: Blockage(kind: .key, key: key ?? "", limit: 1, runs: [])
+        case .waitsForSlot?: Blockage(kind: .concurrency, key: slot ?? "", limit: 0, runs: [])
+        case .holdsSlot?, nil: nil
+        }
     }
 
     /// The run without its waits.
@@ -49,7 +60,7 @@ extension Store {
 
     func run(id: String) throws -> RunRecord? {
         guard let run = try first("\(Self.runColumns) WHERE r.id = ?", [id], decodeRun) else { return nil }
-        return try withWaits([run])[0]
+        return try withBlockages(withWaits([run]))[0]
     }
 
     func runs(_ query: RunQuery) throws -> RunPage {
@@ -73,7 +84,7 @@ extension Store {
             values.append(query.workflows.sorted().list)
         }
         let found = try page(query.statuses, conditions, values, limit: query.limit + 1)
-        let runs = try withWaits(Array(found.prefix(query.limit)))
+        let runs = try withBlockages(withWaits(Array(found.prefix(query.limit))))
         return RunPage(runs: runs, nextCursor: found.count > query.limit ? runs.last?.number : nil)
     }
 
@@ -103,13 +114,31 @@ extension Store {
     }
 
     /// Ends a run: nothing can happen to it any more.
-    func end(_ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp) throws {
+    ///
+    /// - Parameter isInLines: false where it is known that it has no key and needs no slot, which saves time.
+    /// - Returns: whether a run that waited for its end can be claimed now.
+    @discardableResult
+    func end(
+        _ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp,
+        isInLines: Bool = true
+    ) throws -> Bool {
         try dropWaits(number)
-        try run(
+        let ended = try all(
             """
             UPDATE runs SET owner = NULL, wake_at = NULL, status = ?, output = ?, error = ?, ended_at = ?,
-                cancel_error = NULL, paused_at = NULL WHERE number = ?
-            """, [status.rawValue, output?.blob, error?.blob, at.milliseconds, number])
+                cancel_error = NULL, paused_at = NULL, turn = NULL WHERE number = ?
+            \(isInLines ? "RETURNING namespace, workflow, key, concurrency_key" : "")
+            """, [status.rawValue, output?.blob, error?.blob, at.milliseconds, number]
+        ) { row in
+            let namespace: String = try row.next()
+            let workflow: String = try row.next()
+            let keys: [String?] = [try row.next(), try row.next()]
+            return keys.map { key in
+                key.map { Line(namespace: namespace, workflow: workflow, key: $0) }
+            }
+        }
+        guard let lines = ended.first else { return false }
+        return try leaveLines(key: lines[0], slot: lines[1], now: at)
     }
 
     func cancel(run id: String, error: Payload, isForced: Bool, now: Timestamp) throws -> Cancellation? {
@@ -123,7 +152,8 @@ extension Store {
         }
         try self.run(
             """
-            UPDATE runs SET cancel_error = ?1, wake_at = MIN(COALESCE(wake_at, ?2), ?2), paused_at = NULL,
+            UPDATE runs SET cancel_error = ?1, paused_at = NULL,
+                wake_at = CASE WHEN turn IN (1, 2) THEN NULL ELSE MIN(COALESCE(wake_at, ?2), ?2) END,
                 status = CASE WHEN status = 'paused' THEN 'queued' ELSE status END WHERE number = ?3
             """,
             [error.blob, now.milliseconds, run.number])

@@ -168,7 +168,7 @@ extension Store {
         try all(
             """
             SELECT w.run, w.id, w.path, w.label, w.occurrence, w.opened_at, w.due_at, w.kind, w.event_type,
-                w.match, a.asked, a.shown, a.choices, a.comment_required
+                w.match, \(Self.requestColumns)
             FROM waits w LEFT JOIN approvals a ON w.kind = 3 AND a.id = w.id
             WHERE w.run IN (SELECT value FROM json_each(?)) AND w.answered_at IS NULL ORDER BY w.number
             """, [JSON.array(runs.map(JSON.int)).text]

@@ -31,9 +31,10 @@ public enum JournalContract {
 
     /// All promises.
     public static let checks: [Check] =
-        versionChecks + submitChecks + keyChecks + claimChecks + commitChecks + fencingChecks + waitChecks
-        + lookBackChecks + watchChecks + decisionChecks + cancellationChecks + hostChecks + queryChecks
-        + historyChecks + actionChecks + batchChecks
+        versionChecks + submitChecks + keyChecks + conflictChecks + slotChecks + claimChecks + commitChecks
+        + fencingChecks + waitChecks + lookBackChecks + watchChecks + decisionChecks + reminderChecks
+        + cancellationChecks + hostChecks + queryChecks + historyChecks + scheduleChecks + retentionChecks
+        + actionChecks + batchChecks
 }
 
 /// A promise of ``JournalContract`` that a journal did not keep.

@@ -48,6 +48,20 @@ struct CommandTests {
         #expect(said.errors.contains("Did you mean `perigee explain PG"))
     }
 
+    @Test func `schedules list shows when each one runs next`() throws {
+        let hourly = "return workflow { on = { every = \"1h\" }, run = function() end }"
+        let place = try Workplace(scripts: ["hourly.lua": hourly])
+        try place.serve()
+        let said = try place.run("schedules", "list")
+        #expect(said.status == 0)
+        let fields = said.output.split(separator: "\t", omittingEmptySubsequences: false)
+        #expect(
+            fields.count == 9 && fields[0].hasPrefix("sch_") && fields[1] == "hourly"
+                && fields[2] == "every 1h")
+        #expect(fields[3].hasSuffix(":00:00Z") && fields[5] == "skip" && fields[6] == "one")
+        #expect(try place.run("check").output.contains("every 1h"))
+    }
+
     // MARK: check
 
     @Test func `check shows the line of a broken script with a caret and fails`() throws {
@@ -132,6 +146,26 @@ struct CommandTests {
         #expect(try place.run("runs", "list", "--token", "second").status == 0)
     }
 
+    @Test func `serve keeps ended runs as long as it is told`() throws {
+        let place = try Workplace(scripts: ["quick.lua": "return workflow { run = function() end }"])
+        for said in [
+            try place.run("serve", "--port", "0", "--keep", "soon"),
+            try Command.run(
+                ["serve", "--port", "0"], in: place.folder, environment: ["PERIGEE_KEEP": "soon"]),
+        ] {
+            #expect(said.status == 2 && said.errors.contains("is \"soon\"."), "\(said.errors)")
+        }
+        try place.serve()
+        #expect(try place.run("run", "quick", "--wait").status == 0)
+        #expect(try place.stopServer().status == 0)
+        try place.serve(environment: ["PERIGEE_KEEP": "forever"])
+        #expect(try !place.run("runs", "list", "-o", "jsonl").output.isEmpty)
+        #expect(try place.stopServer().status == 0)
+        try place.serve(environment: ["PERIGEE_KEEP": "0s"])
+        while try !place.run("runs", "list", "-o", "jsonl").output.isEmpty {}
+        #expect(try place.stopServer().status == 0)
+    }
+
     // MARK: Talking to a server
 
     @Test func `a run that there is not is not found`() throws {
@@ -182,6 +216,38 @@ struct CommandTests {
         #expect(stopped.status == 0, "\(stopped.errors)")
     }
 
+    @Test func `a form is filled in and parked data repaired on the command line`() throws {
+        let body = """
+            return workflow { on = { event = "demo.requested" }, run = function(input)
+              local d = ask.form("Offer", { form = { counter = { "Counter-offer", type = "number", max = 40 } } })
+              local fixed = flow.park("Refused", { data = { offer = d.form.counter }, reason = "too high" })
+              return fixed
+            end }
+            """
+        let place = try Workplace(scripts: ["offer.lua": body])
+        try place.serve()
+        #expect(try place.run("send", "demo.requested").status == 0)
+        _ = try untilThere { try place.run("approvals", "list", "--kind", "form") }
+        let shown = try place.run("approvals", "show", "@last", "-o", "table")
+        #expect(shown.output.contains("--form counter=") && shown.output.contains("Counter-offer (number)"))
+        let wrong = try place.run("approvals", "decide", "@last", "submit", "--form", "counter=41")
+        #expect(wrong.status == 1 && wrong.errors.contains("/form/counter: should be a number of at most 40"))
+        #expect(wrong.errors.contains("[PG4121]"))
+        let filled = try place.run(
+            "approvals", "decide", "@last", "submit", "--form", "counter=15", "-o", "json")
+        #expect(try JSON(parsing: filled.output.utf8)["decision"]?["form"] == ["counter": 15])
+        #expect(try JSON(parsing: filled.output.utf8)["decision"]?["via"] == "cli")
+        _ = try untilThere { try place.run("approvals", "list", "--kind", "park") }
+        #expect(try place.run("approvals", "show", "@last", "-o", "table").output.contains("{\"offer\":15}"))
+        let list = try place.run("approvals", "decide", "@last", "retry", "--data", "[1]")
+        #expect(list.errors.contains("[PG4122]"))
+        #expect(
+            try place.run("approvals", "decide", "@last", "retry", "--data", "{\"offer\": 12}").status == 0)
+        _ = try untilThere { try place.run("runs", "list", "-q", "status:completed") }
+        let run = try JSON(parsing: try place.run("runs", "show", "@last", "-o", "json").output.utf8)
+        #expect(run["output"] == ["offer": 12])
+    }
+
     @Test func `a run that is waited for tells by its exit code how it went`() throws {
         let quick = "return workflow { run = function(i) if i.fail then flow.fail('no') end return i end }"
         let place = try Workplace(scripts: ["quick.lua": quick, "hello.lua": helloScript])
@@ -194,6 +260,20 @@ struct CommandTests {
         #expect(waiting.status == 7)
         #expect(waiting.output.contains("\twaiting\t"))
         #expect(try place.run("runs", "cancel", "@last").status == 0)
+    }
+
+    @Test func `a run that waits for its turn shows for whom`() throws {
+        let text = "return workflow { concurrency = { limit = 1 }, run = function() sleep('1h') end }"
+        let place = try Workplace(scripts: ["line.lua": text])
+        try place.serve()
+        #expect(try place.run("run", "line").status == 0)
+        let first = try place.run("runs", "show", "@last", "-o", "json").output
+        let id = try #require(try JSON(parsing: first.utf8)["id"]?.string)
+        #expect(try place.run("run", "line").status == 0)
+        let shown = try place.run("runs", "show", "@last", "-o", "table").output
+        #expect(shown.contains("its turn, 1 at a time (\(id))"))
+        #expect(try place.run("runs", "list", "-q", "status:queued").output.contains("its turn"))
+        #expect(try place.stopServer().status == 0)
     }
 
     @Test func `a run that a script error ended shows the line, the way on and the code`() throws {

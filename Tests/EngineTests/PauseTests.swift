@@ -52,7 +52,7 @@ struct PauseTests {
     func betweenAttempts(_ setting: Setting) async throws {
         let broken = RetryTests.Broken("/1")
         let body =
-            "http.post(\"Send\", { url = \"https://a.example/1\", retry = { \"1h\", \"1h\" } }) return 1"
+            "http.post(\"Send\", { url = \"https://a.example/1\", retry = { \"3h\", \"3h\" } }) return 1"
         let test = try TestHost(setting, scripts: ["a.lua": script(body)], world: broken.world)
         try await test.run { test in
             let id = try await test.begin("a").id
@@ -74,7 +74,7 @@ struct PauseTests {
     func retryNow(_ setting: Setting) async throws {
         let broken = RetryTests.Broken("/1")
         let body =
-            "http.post(\"Send\", { url = \"https://a.example/1\", retry = { \"1h\", \"1h\" } }) return 1"
+            "http.post(\"Send\", { url = \"https://a.example/1\", retry = { \"3h\", \"3h\" } }) return 1"
         let test = try TestHost(setting, scripts: ["a.lua": script(body)], world: broken.world)
         try await test.run { test in
             let id = try await test.begin("a").id
@@ -89,7 +89,7 @@ struct PauseTests {
     @Test("a step that is being retried is given a result, and tried no more", arguments: Setting.all)
     func resultWhileRetried(_ setting: Setting) async throws {
         let broken = RetryTests.Broken("/1")
-        let body = "return http.post(\"Send\", { url = \"https://a.example/1\", retry = { \"1h\", \"1h\" } })"
+        let body = "return http.post(\"Send\", { url = \"https://a.example/1\", retry = { \"3h\", \"3h\" } })"
         let test = try TestHost(setting, scripts: ["a.lua": script(body)], world: broken.world)
         try await test.run { test in
             let id = try await test.begin("a").id
@@ -97,7 +97,7 @@ struct PauseTests {
             _ = try await test.host.act(
                 on: id, .setResult(StepReference(label: "Send"), 7), by: "ana", reason: "by phone")
             #expect(try await test.run(id, reaches: .completed).result == 7)
-            test.clock.advance(milliseconds: 7_200_000)
+            test.clock.advance(milliseconds: 14_400_000)
             #expect(test.world.calls.count == 1)
         }
     }
@@ -106,7 +106,7 @@ struct PauseTests {
     func crash(_ setting: Setting) async throws {
         let broken = RetryTests.Broken("/1")
         let text = script(
-            "return http.post(\"Send\", { url = \"https://a.example/1\", retry = { \"1h\", \"1h\" } })")
+            "return http.post(\"Send\", { url = \"https://a.example/1\", retry = { \"3h\", \"3h\" } })")
         let first = try TestHost(
             setting, scripts: ["a.lua": text], world: broken.world
         ) { $0.drainMilliseconds = 0 }
@@ -141,9 +141,10 @@ struct PauseTests {
 extension TestHost {
     /// Returns once so many calls wait for their next attempts.
     func untilRetryWaits(_ count: Int) async throws {
-        // A failed attempt is told before its wait begins: the clock shows when it sleeps.
+        // A failed attempt is told before its wait begins: the clock shows when it sleeps. Nothing else of the
+        // host sleeps for two hours.
         while true {
-            let sleepers = clock.wakes.filter { $0 > clock.now.adding(milliseconds: 1_800_000) }
+            let sleepers = clock.wakes.filter { $0 > clock.now.adding(milliseconds: 7_200_000) }
             if sleepers.count >= count { return }
             await Task.yield()
         }

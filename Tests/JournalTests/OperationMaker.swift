@@ -4,6 +4,8 @@ import PerigeeJournal
 struct OperationMaker {
     var random: SeededGenerator
     private var made = 0
+    /// The limits of `concurrency` that versions have.
+    var limits: [Int?] = [nil, 1, 2, 3]
     private let hosts = ["host-1", "host-2", "host-3"]
     private let types = ["lead.created", "deal.won"]
 
@@ -25,18 +27,33 @@ struct OperationMaker {
         case 6..<28:
             let only = chance(20) ? runs.randomElement(using: &random)?.number : nil
             return .claim(host: pick(hosts), limit: Int.random(in: 1...4, using: &random), only: only)
-        case 28..<70:
+        case 28..<67:
             let count = Int.random(in: 1...3, using: &random)
             return .commit((0..<count).compactMap { _ in commit(runs: runs, waits: waits, now: now) })
+        case 67..<70: return .advance(advance(now: now), isStale: chance(10))
         case 70..<86:
             let count = Int.random(in: 1...3, using: &random)
             return .submit((0..<count).map { _ in submission(now: now) })
         case 86..<88: return batchOperation(runs: runs)
         case 88..<91: return action(runs: runs)
-        case 91..<94: return .decide(pick(waits + ["none"]), decision(now: now))
-        case 94..<96:
+        case 91..<93:
+            let count = Int.random(in: 1...3, using: &random)
+            return .remind((0..<count).map { _ in reminder(pick(waits + ["none"]), now: now) })
+        case 93..<95: return .decide(pick(waits + ["none"]), decision(now: now))
+        case 95..<96:
             return .cancel(runs.randomElement(using: &random)?.id ?? "none", isForced: chance(20))
-        case 96..<98: return .saveVersion(pick(["a", "b"]), text: pick(["x", "y", "z"]))
+        case 96..<98:
+            let rules = WorkflowRules(
+                concurrencyLimit: pick(limits),
+                keep: pick([nil, nil, .forever, .milliseconds(Int64.random(in: 0...60_000, using: &random))]))
+            return .saveVersion(pick(["a", "b"]), text: pick(["x", "y", "z"]), rules: rules)
+        case 98:
+            let keep = Keep.milliseconds(Int64.random(in: 0...90_000, using: &random))
+            return .removeExpired(
+                Expiry(
+                    namespace: chance(90) ? "main" : "second", keep: chance(90) ? keep : .forever,
+                    limit: chance(70) ? 1000 : Int.random(in: 1...20, using: &random),
+                    afterEvent: chance(20) ? Int64.random(in: 0...100, using: &random) : nil))
         default: return .checkWritable
         }
     }
@@ -116,7 +133,11 @@ struct OperationMaker {
                 NewRun(
                     id: chance(96) ? name("run") : "run_1", workflow: pick(["a", "b"]), version: 1,
                     bundle: "x",
-                    key: chance(20) ? pick(["key1", "key2", name("key")]) : nil, input: data().bytes,
+                    key: chance(20) ? pick(["key1", "key2", name("key")]) : nil,
+                    onConflict: pick([
+                        .useExisting, .reject, .queue, .cancelExisting(error: Array(#"{"k":1}"#.utf8)),
+                    ]),
+                    concurrencyKey: chance(40) ? pick(["", "slot1", "slot2"]) : nil, input: data().bytes,
                     trigger: Array("{}".utf8), correlationID: "c", status: isBroken ? .attention : .queued,
                     error: isBroken ? Array("{}".utf8) : nil,
                     timeoutMilliseconds: chance(20) ? Int64.random(in: 1...30_000, using: &random) : nil,
@@ -125,6 +146,19 @@ struct OperationMaker {
                     forkOf: chance(5) ? "run_2" : nil))
         }
         return submission
+    }
+
+    mutating func advance(now: Timestamp) -> ScheduleAdvance {
+        var submission = submission(now: now)
+        let isNew = chance(50)
+        let schedule = ScheduleRecord(
+            namespace: submission.namespace, id: pick(["sch_1", "sch_2"]), workflow: pick(["a", "b"]),
+            lastOccurrence: now, lastStarted: isNew ? now : nil,
+            pending: (0..<(chance(3) ? 1001 : pick([0, 0, 1, 3]))).map { now.adding(milliseconds: $0) },
+            withdrawnAt: chance(20) ? now : nil, note: chance(30) ? name("note") : nil)
+        if chance(20) { submission.starts = [] }
+        return ScheduleAdvance(
+            schedule: schedule, starts: submission.starts, terminates: chance(30) ? Array("{}".utf8) : nil)
     }
 
     mutating func commit(runs: [RunRecord], waits: [String], now: Timestamp) -> Commit? {
@@ -187,12 +221,26 @@ struct OperationMaker {
             switch Int.random(in: 0..<4, using: &random) {
             case 0: .timer
             case 1:
-                .approval(
-                    ApprovalRequest(to: data().bytes, show: data().bytes, choices: ["yes", "no"]))
+                .approval(request(now: now))
             default: .event(type: pick(types), match: match())
             }
         let id = chance(95) || waits.isEmpty ? name("wait") : pick(waits)
         return Wait(id: id, address: address(), kind: kind, openedAt: now, dueAt: chance(60) ? due : nil)
+    }
+
+    private mutating func request(now: Timestamp) -> ApprovalRequest {
+        let times = (0..<Int.random(in: 0...3, using: &random)).map { _ in
+            now.adding(milliseconds: Int64.random(in: -1000...20_000, using: &random))
+        }
+        return ApprovalRequest(
+            kind: pick(ApprovalKind.allCases), to: data().bytes, show: data().bytes, choices: ["yes", "no"],
+            details: data().bytes, remindAt: times.sorted())
+    }
+
+    private mutating func reminder(_ approval: String, now: Timestamp) -> Reminder {
+        Reminder(
+            approval: approval, number: chance(75) ? 1 : 2, submission: submission(now: now),
+            annotation: annotation(now: now))
     }
 
     private mutating func annotation(now: Timestamp) -> Annotation {
@@ -205,6 +253,7 @@ struct OperationMaker {
     private mutating func decision(now: Timestamp) -> Decision {
         Decision(
             outcome: pick(["yes", "no"]), by: "boss", at: now, comment: chance(50) ? name("comment") : nil,
-            form: chance(50) ? data().bytes : nil)
+            form: chance(50) ? data().bytes : nil, data: chance(30) ? data().bytes : nil,
+            via: chance(50) ? "page" : nil, shown: chance(50) ? name("hash") : nil)
     }
 }

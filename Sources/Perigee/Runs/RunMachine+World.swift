@@ -15,6 +15,10 @@ extension RunMachine {
         }
     }
 
+    private var isAskedToEnd: Bool {
+        inbox.contains { if case .endRequested = $0 { true } else { false } }
+    }
+
     /// Whether the world has told what the script has not been given.
     var hasInput: Bool { !inbox.isEmpty || answers.contains { waiting[$0.wait] != nil || $0.isResult } }
 
@@ -23,7 +27,8 @@ extension RunMachine {
         if let next { return .act(.commit(commit(next: next, at: now))) }
         if !log.isConsumed {
             if replayNext() { return .advance }
-            guard canGoBeyond else {
+            // A request to end that finds every branch shielded was all that was left.
+            guard log.isConsumed || canGoBeyond else {
                 return .diverged(divergence(at: fresh.first.flatMap { step(of: $0) }))
             }
         }
@@ -189,6 +194,8 @@ extension RunMachine {
     /// What follows once the last commit is durable.
     mutating func committed(_ commit: Commit) -> Action {
         guard commit.next == .running else { return .release }
+        // Nothing begins any more that a request to end is going to break off.
+        guard !isAskedToEnd else { return .rest }
         return starting.isEmpty ? .rest : .perform(takeStarting())
     }
 

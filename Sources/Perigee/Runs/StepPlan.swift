@@ -22,11 +22,12 @@ enum StepPlan: Sendable {
         switch step.verb {
         case "sleep": self = Sleep.plan(arguments, now: now)
         case "wait.event": self = try WaitEvent.plan(arguments, now: now)
-        case "ask.approval": self = Approval.plan(arguments, now: now)
         case "emit": self = Emit.plan(arguments)
         case "call": self = .effect(.call(CallFunction(arguments, step: step, run: run)))
         case "undo": self = .attention(Saga.attention(arguments))
         case "flow.stop": self = .stop(arguments["text"]?.string)
+        case let verb where Approval.kinds[verb] != nil:
+            self = try Approval.plan(Approval.kinds[verb] ?? .approval, arguments, now: now)
         case let verb where verb.hasPrefix("http."):
             self = .effect(.http(try HTTPCall(arguments, secrets: secrets, step: step, run: run)))
         default:
@@ -38,7 +39,7 @@ enum StepPlan: Sendable {
 
     /// What a script is given when its wait was answered.
     static func outcome(of answer: WaitAnswer, verb: String, publicURL: String) -> Outcome {
-        verb == "ask.approval"
+        Approval.kinds[verb] != nil
             ? Approval.outcome(answer, publicURL: publicURL) : .success(answer.payload ?? JSON.null.bytes)
     }
 }

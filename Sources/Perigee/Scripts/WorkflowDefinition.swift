@@ -7,7 +7,20 @@ struct WorkflowDefinition: Sendable {
     enum Trigger: Sendable {
         case event(type: String, match: EventMatch, changed: [String])
         case http(method: String, path: String)
+        case schedule(Schedule)
         case manual
+    }
+
+    /// What becomes of a start whose key another run has.
+    enum OnConflict: String, Sendable {
+        case use_existing, reject, cancel_existing, queue
+    }
+
+    /// How many runs with the same key may be under way at once.
+    struct Concurrency: Sendable {
+        /// `nil` for the whole workflow.
+        let key: KeyTemplate?
+        let limit: Int
     }
 
     let name: String?
@@ -17,6 +30,10 @@ struct WorkflowDefinition: Sendable {
     let declaredTriggers: [JSON]
     /// `lead:{id}`: the template of the business key.
     let key: KeyTemplate?
+    let onConflict: OnConflict
+    let concurrency: Concurrency?
+    /// How long ended runs are kept; `nil` for as long as the host keeps them.
+    let keep: Keep?
     let input: InputSchema?
     /// How long a run may take from its start on; `nil` for as long as it needs.
     let timeoutMilliseconds: Int64?
@@ -31,14 +48,20 @@ struct WorkflowDefinition: Sendable {
         about = fields["about"]?.string
         declaredTriggers = fields["on"]?.array ?? []
         declaredInput = fields["input"]
+        keep = fields["keep"]?.string.flatMap(Keep.init)
+        onConflict = fields["on_conflict"]?.string.flatMap(OnConflict.init) ?? .use_existing
         timeoutMilliseconds = fields["timeout_milliseconds"]?.int
         do {
             triggers = try declaredTriggers.map { trigger throws(DefinitionFault) in
                 try WorkflowDefinition.trigger(trigger)
             }
+            try WorkflowDefinition.checkSchedules(triggers)
             input = try declaredInput.map { schema throws(DefinitionFault) in try InputSchema(schema) }
             key = try fields["key"]?.string.map { text throws(DefinitionFault) in
-                try WorkflowDefinition.keyTemplate(text)
+                try WorkflowDefinition.keyTemplate(text, of: "key")
+            }
+            concurrency = try fields["concurrency"].map { rule throws(DefinitionFault) in
+                try WorkflowDefinition.concurrency(rule)
             }
         } catch {
             let path = bundle.scriptPath
@@ -49,11 +72,15 @@ struct WorkflowDefinition: Sendable {
         }
     }
 
+    /// What the journal is told of it.
+    var rules: WorkflowRules { WorkflowRules(concurrencyLimit: concurrency?.limit, keep: keep) }
+
     private static func trigger(_ fields: JSON) throws(DefinitionFault) -> Trigger {
         if let declared = fields["http"]?.string {
             let parts = declared.split(separator: " ", maxSplits: 1)
             return .http(method: String(parts[0]), path: String(parts[1]).trimmingPathSlashes())
         }
+        if fields["cron"] != nil || fields["every"] != nil { return .schedule(try Schedule(fields)) }
         guard let type = fields["event"]?.string else { return .manual }
         let match: EventMatch
         do {
@@ -68,13 +95,33 @@ struct WorkflowDefinition: Sendable {
         return .event(type: type, match: match, changed: changed)
     }
 
-    private static func keyTemplate(_ key: String) throws(DefinitionFault) -> KeyTemplate {
+    /// Two schedules that are due at the same times would be one.
+    private static func checkSchedules(_ triggers: [Trigger]) throws(DefinitionFault) {
+        var known: Set<String> = []
+        for case .schedule(let schedule) in triggers where !known.insert(schedule.identity).inserted {
+            let word = schedule.declared["cron"] == nil ? "every" : "cron"
+            throw Schedule.fault(
+                "The schedule \(schedule.sentence) is declared twice.", "Remove one of them.", word)
+        }
+    }
+
+    private static func keyTemplate(
+        _ key: String, of option: String
+    ) throws(DefinitionFault) -> KeyTemplate {
         guard let template = KeyTemplate(key) else {
             throw DefinitionFault(
-                code: "PG1014", message: "`key` = \"\(key)\" has a brace that does not close.",
-                hint: "Write for example key = \"lead:{id}\".", word: "key")
+                code: "PG1014", message: "`\(option)` = \"\(key)\" has a brace that does not close.",
+                hint: "Write for example key = \"lead:{id}\".", word: option)
         }
         return template
+    }
+
+    /// The Lua half has checked the fields; a key without braces is a field of the input.
+    private static func concurrency(_ rule: JSON) throws(DefinitionFault) -> Concurrency {
+        let key = try rule["key"]?.string.map { text throws(DefinitionFault) in
+            try keyTemplate(text.contains("{") ? text : "{\(text)}", of: "concurrency")
+        }
+        return Concurrency(key: key, limit: Int(rule["limit"]?.int ?? 1))
     }
 }
 

@@ -14,6 +14,15 @@ struct TriggerIndex: Sendable {
         let changed: [String]
     }
 
+    /// A schedule of a workflow.
+    struct ScheduledTarget: Sendable {
+        let id: String
+        let schedule: Schedule
+        let target: Target
+    }
+
+    /// In order of the workflows.
+    private(set) var schedules: [ScheduledTarget] = []
     private var byEvent: [String: [EventTrigger]] = [:]
     private var byPath: [String: [(method: String, target: Target)]] = [:]
 
@@ -25,6 +34,9 @@ struct TriggerIndex: Sendable {
                     byEvent[type, default: []].append(
                         EventTrigger(target: target, match: match, changed: changed))
                 case .http(let method, let path): byPath[path, default: []].append((method, target))
+                case .schedule(let schedule):
+                    let id = schedule.id(workflow: target.version.workflow)
+                    schedules.append(ScheduledTarget(id: id, schedule: schedule, target: target))
                 case .manual: break
                 }
             }
@@ -94,9 +106,27 @@ struct RunStart {
         return NewRun(
             id: id, workflow: target.version.workflow, version: target.version.number,
             bundle: target.version.bundle,
-            key: faults.isEmpty ? key : nil, input: input.bytes, trigger: trigger.bytes,
+            key: faults.isEmpty ? key : nil, onConflict: onConflict(id),
+            concurrencyKey: faults.isEmpty ? concurrencyKey : nil, input: input.bytes, trigger: trigger.bytes,
             correlationID: correlationID ?? id, status: error == nil ? .queued : .attention, error: error,
             timeoutMilliseconds: target.definition.timeoutMilliseconds)
+    }
+
+    private func onConflict(_ id: String) -> KeyConflict {
+        switch target.definition.onConflict {
+        case .use_existing: .useExisting
+        case .reject: .reject
+        case .queue: .queue
+        case .cancel_existing:
+            .cancelExisting(
+                error: Cancelled.error(by: "the run \(id)", reason: "it has the same key and is newer.").bytes
+            )
+        }
+    }
+
+    /// Runs whose input lacks the key's field share one line, so that they are not more at once either.
+    private var concurrencyKey: String? {
+        target.definition.concurrency.map { $0.key?.key(for: input) ?? "" }
     }
 
     static func error(_ faults: [InputFault]) -> ScriptError {

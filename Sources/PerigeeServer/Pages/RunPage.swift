@@ -11,6 +11,13 @@ struct RunView {
         var due: TimeView?
     }
 
+    /// Why the run can't begin yet.
+    struct BlockedLine: Hashable {
+        var sentence: String
+        /// The ids of the runs that it waits for.
+        var runs: [String]
+    }
+
     struct Failure: Hashable {
         var code: CodeView?
         var message: String
@@ -35,6 +42,7 @@ struct RunView {
     var tags: [String]
     var failure: Failure?
     var waits: [WaitLine]
+    var blocked: BlockedLine?
     var canCancel: Bool
     var more: RunActionsView
     var input: String
@@ -67,6 +75,7 @@ extension RunView {
         }
         failure = run.error.map { Failure(JSON($0)) }
         waits = run.waits.map { WaitLine($0, now: now) }
+        blocked = run.blockedBy.map { BlockedLine(sentence: $0.sentence, runs: $0.runs) }
         canCancel = !run.status.isFinal
         input = JSON(run.input).pretty()
         output = run.output.map { JSON($0).pretty() }
@@ -104,8 +113,11 @@ extension RunView.WaitLine {
         switch wait.kind {
         case .timer: sentence = "\(label): waits for its time, for \(since) so far"
         case .event(let type, _): sentence = "\(label): waits for the event \(type), for \(since) so far"
-        case .approval:
-            sentence = "\(label): waits for a decision, for \(since) so far"
+        case .approval(let request):
+            let what = [
+                ApprovalKind.approval: "a decision", .form: "a form", .park: "its data to be repaired",
+            ]
+            sentence = "\(label): waits for \(what[request.kind] ?? ""), for \(since) so far"
             address = "/approvals/\(wait.id)"
         }
         due = TimeView(wait.dueAt)
@@ -116,6 +128,8 @@ extension RunView.WaitLine {
 func triggerText(_ trigger: JSON) -> String {
     if let event = trigger["event"]?.string { return "on event \(event)" }
     if let http = trigger["http"]?.string { return "on request \(http.replacing(" /", with: " /hooks/"))" }
+    if let cron = trigger["cron"]?.string { return "at cron \(cron), \(trigger["tz"]?.string ?? "UTC")" }
+    if let interval = trigger["every"]?.string { return "every \(interval)" }
     if trigger["manual"] != nil { return "by hand" }
     switch trigger["type"]?.string {
     case "manual": return "by hand"
