@@ -62,7 +62,7 @@ extension MemoryState {
         var keys: Set<Name> = []
         for start in submission.starts {
             if start.onConflict.takesOneRun, let key = start.keyName(in: submission.namespace) {
-                if runKeys[key] != nil || !keys.insert(key).inserted { continue }
+                if runKeys[key]?.isEmpty == false || !keys.insert(key).inserted { continue }
             }
             guard runNumbers[start.id] == nil, ids.insert(start.id).inserted else {
                 return .invalid("the run id \(start.id) is taken")
