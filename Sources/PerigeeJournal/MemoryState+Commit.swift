@@ -1,8 +1,9 @@
 extension MemoryState {
     mutating func commit(_ commit: Commit) -> Result<CommitReceipt, JournalError> {
         if let refusal = refusal(of: commit) { return .failure(refusal) }
-        // Only an emitted event can still be refused, and then nothing of the commit may stay.
-        let before = commit.emits.isEmpty ? nil : self
+        // Only an emitted event or a new run can still be refused, and then nothing of the commit may stay.
+        let isSure = commit.emits.isEmpty && commit.starts.isEmpty && commit.continuation == nil
+        let before = isSure ? nil : self
         do throws(JournalError) {
             return .success(try apply(commit))
         } catch {
@@ -45,13 +46,30 @@ extension MemoryState {
             self[number].record.bundle = move.bundle
         }
         for id in commit.closes { close(number, id) }
-        for wait in commit.opens { open(number, wait, now: commit.at) }
         var wakes = false
+        for id in commit.releases where release(number, id, at: commit.at) { wakes = true }
+        write(number, commit.writes, at: commit.at)
+        let begun = try begin(commit, namespace: self[number].record.namespace)
+        for wait in commit.opens { open(number, wait.resolved(by: begun.names), now: commit.at) }
         for emit in commit.emits where try submit(emit, now: commit.at).wakes { wakes = true }
-        follow(number, commit)
+        let effects = try follow(number, commit)
         let isHeard = commit.next == .waiting || commit.next == .running && commit.watches
         let wakesItself = isHeard && self[number].wakeAt.map { $0 <= commit.at } ?? false
-        return CommitReceipt(wakesRuns: wakes || wakesItself)
+        return CommitReceipt(
+            wakesRuns: wakes || begun.wakes || effects.wakesRuns || wakesItself,
+            closesChildren: effects.closesChildren)
+    }
+
+    private mutating func write(_ number: Int64, _ writes: [StateWrite], at: Timestamp) {
+        for write in writes {
+            let record = self[number].record
+            let name = Name(namespace: record.namespace, first: record.workflow, second: write.key)
+            do throws(NoSum) {
+                values[name] = try write.applied(to: values[name])
+            } catch {
+                annotate(number, [write.note(of: error, at: at)])
+            }
+        }
     }
 
     private mutating func annotate(_ number: Int64, _ annotations: [Annotation]) {
@@ -63,25 +81,31 @@ extension MemoryState {
         }
     }
 
-    private mutating func follow(_ number: Int64, _ commit: Commit) {
+    private mutating func follow(_ number: Int64, _ commit: Commit) throws(JournalError) -> EndEffects {
+        var effects = EndEffects()
         switch commit.next {
         case .running:
             if commit.watches { setWake(number, wakeTime(of: number, now: commit.at)) }
         case .ended(let status, let output, let error):
-            end(number, status, output: output, error: error, at: commit.at)
+            // Who waits for the run goes over to its continuation before its end could answer them.
+            if let next = commit.continuation { effects.wakesRuns = try goOn(number, as: next, at: commit.at) }
+            effects.formUnion(end(number, status, output: output, error: error, at: commit.at))
         case .waiting:
             letGo(number, .waiting)
             setWake(number, wakeTime(of: number, now: commit.at))
         case .attention(let error):
             // A request to cancel that the host did not see takes effect now.
             if let request = self[number].record.cancelRequest, !self[number].isEnding {
-                end(number, .cancelled, output: nil, error: request, at: commit.at)
-                return
+                return end(number, .cancelled, output: nil, error: request, at: commit.at)
             }
             letGo(number, .attention)
+            let waits = self[number].waits.map(\.wait.id)
             dropWaits(number)
+            // What was granted and not taken over is given back.
+            for wait in waits where release(number, wait, at: commit.at) { effects.wakesRuns = true }
             self[number].record.error = error
         }
+        return effects
     }
 }
 

@@ -84,13 +84,18 @@ extension MemoryState {
             id: start.id, number: number, namespace: submission.namespace, workflow: start.workflow,
             version: start.version, bundle: start.bundle, status: start.status, key: start.key,
             input: start.input, error: start.error, trigger: start.trigger, eventID: submission.event?.id,
-            correlationID: start.correlationID, createdAt: now)
+            correlationID: start.correlationID, parent: start.parent, createdAt: now)
         runs.append(
             Run(record: record, eventsAfter: events.count, timeoutMilliseconds: start.timeoutMilliseconds))
         runNumbers[start.id] = number
         if let keyName { runKeys[keyName] = number }
-        if start.status == .queued { setWake(number, now) }
-        return (start.id, start.status == .queued)
+        if let parent = start.parent.flatMap({ runNumbers[$0.run] }) {
+            children[parent, default: []].append(number)
+        }
+        guard start.status == .queued else { return (start.id, false) }
+        let startAt = max(now, start.startAt ?? now)
+        setWake(number, startAt)
+        return (start.id, startAt <= now)
     }
 }
 

@@ -60,6 +60,16 @@ struct MemoryState {
     /// By namespace and workflow, oldest first.
     var versions: [Name: [WorkflowVersion]] = [:]
     var bundles: [String: [String: String]] = [:]
+    /// In the order in which they were granted.
+    var locks: [Hold] = []
+    /// By namespace and key, the waits for a lock that somebody holds, in the order of their arrival.
+    var lockQueues: [Name: [String]] = [:]
+    /// By a run's id, the waits for its end in the order in which they were opened.
+    var endWaits: [String: [String]] = [:]
+    /// The runs that each run started.
+    var children: [Int64: [Int64]] = [:]
+    /// By namespace, workflow and key, the values of `flow.state`.
+    var values: [Name: Payload] = [:]
     /// Until when each host's lease lasts.
     var leases: [String: Timestamp] = [:]
 }
@@ -92,8 +102,10 @@ extension MemoryState {
     }
 
     /// Ends a run: nothing can happen to it any more.
-    mutating func end(_ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp)
-    {
+    @discardableResult
+    mutating func end(
+        _ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp
+    ) -> EndEffects {
         letGo(number, status)
         dropWaits(number)
         self[number].record.output = output
@@ -101,6 +113,7 @@ extension MemoryState {
         self[number].record.endedAt = at
         self[number].usedEvents = []
         self[number].record.cancelRequest = nil
+        return settleEnd(number, at: at)
     }
 
     /// Nobody owns the run any more, and nothing wakes it yet.

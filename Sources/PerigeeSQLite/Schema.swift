@@ -8,7 +8,7 @@ enum Schema {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 facts") { db in
-            for statement in runs + events + waits + texts { try db.execute(sql: statement) }
+            for statement in runs + events + waits + relations + texts { try db.execute(sql: statement) }
         }
         return migrator
     }
@@ -26,19 +26,22 @@ enum Schema {
             key TEXT, owner TEXT, epoch INTEGER NOT NULL DEFAULT 0, entry_count INTEGER NOT NULL DEFAULT 0,
             wake_at INTEGER, events_after INTEGER NOT NULL, created_at INTEGER NOT NULL, started_at INTEGER,
             ended_at INTEGER, timeout INTEGER, deadline_at INTEGER, tags BLOB, status_text TEXT, output BLOB,
-            error BLOB, cancel_error BLOB, is_ending INTEGER NOT NULL DEFAULT 0
+            error BLOB, cancel_error BLOB, is_ending INTEGER NOT NULL DEFAULT 0, parent INTEGER,
+            continued_as TEXT
         ) STRICT
         """,
         """
         CREATE TABLE run_inputs (
             run INTEGER PRIMARY KEY, input BLOB NOT NULL, trigger BLOB NOT NULL, event_id TEXT,
-            correlation_id TEXT NOT NULL
+            correlation_id TEXT NOT NULL, parent_id TEXT, parent_path TEXT, parent_label TEXT,
+            parent_occurrence INTEGER, parent_policy TEXT, depth INTEGER, continued_from TEXT
         ) STRICT
         """,
         "CREATE INDEX runs_by_wake ON runs (namespace, wake_at) WHERE wake_at IS NOT NULL",
         "CREATE INDEX runs_by_status ON runs (status, namespace)",
         "CREATE INDEX runs_by_workflow ON runs (namespace, workflow)",
         "CREATE UNIQUE INDEX runs_by_key ON runs (namespace, key, workflow) WHERE key IS NOT NULL",
+        "CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL",
         // kind: 1 a step ended, 2 a wait opened, 3 the version moved, 4 an end was requested (its status stands in
         // `verb`, its error in `outcome`), 5 a reset (to the sequence in `from_version`).
         """
@@ -91,20 +94,24 @@ enum Schema {
     /// A wait's row is gone when the run has taken its answer; an approval's row stays.
     ///
     /// The order of `number` is the order in which waits were opened. kind: 1 a timer, 2 an event, 3 an
-    /// approval.
+    /// approval, 4 a lock, 5 the end of a run, 6 the start of one; `target` is the lock's key or the run's id.
     private static let waits = [
         """
         CREATE TABLE waits (
             number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, run INTEGER NOT NULL, kind INTEGER NOT NULL,
             path TEXT NOT NULL, label TEXT NOT NULL, occurrence INTEGER NOT NULL, opened_at INTEGER NOT NULL,
             due_at INTEGER, namespace TEXT NOT NULL, event_type TEXT, match BLOB, index_key TEXT,
-            answered_at INTEGER, answer BLOB, arrival INTEGER
+            target TEXT, answered_at INTEGER, answer BLOB, arrival INTEGER
         ) STRICT
         """,
         "CREATE INDEX waits_by_run ON waits (run)",
         """
         CREATE INDEX waits_by_event ON waits (namespace, event_type, index_key)
             WHERE event_type IS NOT NULL AND answered_at IS NULL
+        """,
+        """
+        CREATE INDEX waits_by_target ON waits (kind, target, namespace)
+            WHERE target IS NOT NULL AND answered_at IS NULL
         """,
         """
         CREATE TABLE approvals (
@@ -119,6 +126,24 @@ enum Schema {
         """
         CREATE INDEX approvals_by_due
             ON approvals (namespace, status, COALESCE(due_at, 9223372036854775807), opened_at)
+        """,
+    ]
+
+    /// Locks that runs hold, in the order of `number` in which they were granted, and the values of `flow.state`.
+    private static let relations = [
+        """
+        CREATE TABLE locks (
+            number INTEGER PRIMARY KEY, namespace TEXT NOT NULL, key TEXT NOT NULL, run INTEGER NOT NULL,
+            wait TEXT NOT NULL, path TEXT NOT NULL, label TEXT NOT NULL, occurrence INTEGER NOT NULL,
+            since INTEGER NOT NULL, UNIQUE (namespace, key)
+        ) STRICT
+        """,
+        "CREATE INDEX locks_by_run ON locks (run)",
+        """
+        CREATE TABLE state (
+            id INTEGER PRIMARY KEY, namespace TEXT NOT NULL, workflow TEXT NOT NULL, key TEXT NOT NULL,
+            value BLOB NOT NULL, UNIQUE (namespace, workflow, key)
+        ) STRICT
         """,
     ]
 

@@ -5,6 +5,7 @@ import PerigeeJournal
 struct RunHead {
     var number: Int64
     var namespace: String
+    var workflow: String
     var epoch: Int64
     var isOwned: Bool
     var entryCount: Int
@@ -26,23 +27,27 @@ extension Store {
         if commit.asksToEnd { try self.run("UPDATE runs SET is_ending = 1 WHERE number = ?", [commit.run]) }
         for annotation in commit.annotations { try append(annotation, to: commit.run) }
         for id in commit.closes { try close(id, of: commit.run) }
-        for wait in commit.opens { try open(wait, of: run, now: commit.at) }
-        var wakes = false
+        var wakes = try release(run.number, by: commit.releases, at: commit.at)
+        try write(commit.writes, of: run, at: commit.at)
+        let begun = try begin(commit, namespace: run.namespace)
+        for wait in commit.opens { try open(wait.resolved(by: begun.names), of: run, now: commit.at) }
         for emit in commit.emits where try submit(emit, now: commit.at).wakes { wakes = true }
         try record(commit, entryCount: commit.entries.last?.sequence ?? run.entryCount)
-        let wakesItself = try follow(run, commit)
-        return CommitReceipt(wakesRuns: wakes || wakesItself)
+        let effects = try follow(run, commit)
+        return CommitReceipt(
+            wakesRuns: wakes || begun.wakes || effects.wakesRuns, closesChildren: effects.closesChildren)
     }
 
     private func head(_ number: Int64) throws -> RunHead? {
         try first(
             """
-            SELECT number, namespace, epoch, owner IS NOT NULL, entry_count, events_after, cancel_error,
+            SELECT number, namespace, workflow, epoch, owner IS NOT NULL, entry_count, events_after, cancel_error,
                 is_ending FROM runs WHERE number = ?
             """, [number]
         ) { row in
             RunHead(
-                number: try row.next(), namespace: try row.next(), epoch: try row.next(),
+                number: try row.next(), namespace: try row.next(), workflow: try row.next(),
+                epoch: try row.next(),
                 isOwned: try row.next(), entryCount: try row.next(), eventsAfter: try row.next(),
                 cancelError: try row.optionalPayload(), isEnding: try row.next())
         }
@@ -69,31 +74,34 @@ extension Store {
     }
 
     /// Does what comes after the commit.
-    ///
-    /// - Returns: whether the run can be claimed now.
-    private func follow(_ run: RunHead, _ commit: Commit) throws -> Bool {
+    private func follow(_ run: RunHead, _ commit: Commit) throws -> EndEffects {
+        var effects = EndEffects()
         switch commit.next {
         case .running:
-            guard commit.watches else { return false }
+            guard commit.watches else { return effects }
             let wakeAt = try wakeTime(of: run.number, now: commit.at)
             try self.run("UPDATE runs SET wake_at = ? WHERE number = ?", [wakeAt?.milliseconds, run.number])
-            return wakeAt.map { $0 <= commit.at } ?? false
+            effects.wakesRuns = wakeAt.map { $0 <= commit.at } ?? false
         case .waiting:
             let wakeAt = try wakeTime(of: run.number, now: commit.at)
             try letGo(run.number, .waiting, wakeAt: wakeAt, error: nil)
-            return wakeAt.map { $0 <= commit.at } ?? false
+            effects.wakesRuns = wakeAt.map { $0 <= commit.at } ?? false
         case .ended(let status, let output, let error):
-            try end(run.number, status, output: output, error: error, at: commit.at)
+            // Who waits for the run goes over to its continuation before its end could answer them.
+            if let next = commit.continuation { effects.wakesRuns = try goOn(run.number, as: next, at: commit.at) }
+            effects.formUnion(try end(run.number, status, output: output, error: error, at: commit.at))
         case .attention(let error):
             // A request to cancel that the host did not see takes effect now.
             if let request = run.cancelError, !run.isEnding, !commit.asksToEnd {
-                try end(run.number, .cancelled, output: nil, error: request, at: commit.at)
-            } else {
-                try dropWaits(run.number)
-                try letGo(run.number, .attention, wakeAt: nil, error: error)
+                return try end(run.number, .cancelled, output: nil, error: request, at: commit.at)
             }
+            let waits = try waitIDs(of: run.number)
+            try dropWaits(run.number)
+            try letGo(run.number, .attention, wakeAt: nil, error: error)
+            // What was granted and not taken over is given back.
+            effects.wakesRuns = try release(run.number, by: waits, at: commit.at)
         }
-        return false
+        return effects
     }
 
     private func letGo(_ number: Int64, _ status: RunStatus, wakeAt: Timestamp?, error: Payload?) throws {

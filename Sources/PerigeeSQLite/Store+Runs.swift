@@ -5,7 +5,9 @@ extension Store {
     private static let runColumns = """
         SELECT r.number, r.id, r.namespace, r.workflow, r.version, r.bundle, r.status, r.key, r.owner,
             r.epoch, r.entry_count, r.created_at, r.started_at, r.ended_at, r.deadline_at, r.cancel_error,
-            r.tags, r.status_text, r.output, r.error, i.input, i.trigger, i.event_id, i.correlation_id
+            r.tags, r.status_text, r.output, r.error, r.continued_as, i.input, i.trigger, i.event_id,
+            i.correlation_id, i.parent_id, i.parent_path, i.parent_label, i.parent_occurrence, i.parent_policy,
+            i.depth, i.continued_from
         FROM runs r JOIN run_inputs i ON i.run = r.number
         """
 
@@ -30,10 +32,12 @@ extension Store {
         let statusText: String? = try row.next()
         let output = try row.optionalPayload()
         let error = try row.optionalPayload()
+        let continuedAs: String? = try row.next()
         return RunRecord(
             id: id, number: number, namespace: namespace, workflow: workflow, version: version,
             bundle: bundle, status: status, key: key, input: try row.payload(), output: output, error: error,
-            trigger: try row.payload(), eventID: try row.next(), correlationID: try row.next(), tags: tags,
+            trigger: try row.payload(), eventID: try row.next(), correlationID: try row.next(),
+            parent: try row.parent(), continuedFrom: try row.next(), continuedAs: continuedAs, tags: tags,
             statusText: statusText, createdAt: createdAt, startedAt: startedAt, endedAt: endedAt,
             deadlineAt: deadlineAt, cancelRequest: cancelRequest, owner: owner, epoch: epoch,
             entryCount: entryCount)
@@ -95,7 +99,10 @@ extension Store {
     }
 
     /// Ends a run: nothing can happen to it any more.
-    func end(_ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp) throws {
+    @discardableResult
+    func end(
+        _ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp
+    ) throws -> EndEffects {
         try dropWaits(number)
         try run("DELETE FROM used_events WHERE run = ?", [number])
         try run(
@@ -103,6 +110,7 @@ extension Store {
             UPDATE runs SET owner = NULL, wake_at = NULL, status = ?, output = ?, error = ?, ended_at = ?,
                 cancel_error = NULL WHERE number = ?
             """, [status.rawValue, output?.blob, error?.blob, at.milliseconds, number])
+        return try settleEnd(number, at: at)
     }
 
     func cancel(run id: String, error: Payload, isForced: Bool, now: Timestamp) throws -> Cancellation? {

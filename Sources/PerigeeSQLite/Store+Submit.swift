@@ -117,24 +117,25 @@ extension Store {
             ) { try $0.next() as String }
             if let earlier { return (earlier, false) }
         }
-        let isReady = start.status == .queued
+        let startAt = start.status == .queued ? max(now, start.startAt ?? now) : nil
         try insert(
             """
             INSERT INTO runs (id, namespace, workflow, version, bundle, status, key, wake_at, events_after,
-                created_at, error, timeout)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                created_at, error, timeout, parent)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT number FROM runs WHERE id = ?))
             """,
             [
                 start.id, submission.namespace, start.workflow, start.version, start.bundle,
-                start.status.rawValue, start.key, isReady ? now.milliseconds : nil, eventsAfter,
-                now.milliseconds, start.error?.blob, start.timeoutMilliseconds,
+                start.status.rawValue, start.key, startAt?.milliseconds, eventsAfter,
+                now.milliseconds, start.error?.blob, start.timeoutMilliseconds, start.parent?.run,
             ], taken: "the run id \(start.id)")
         try run(
-            "INSERT INTO run_inputs VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO run_inputs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
             [
                 db.lastInsertedRowID, start.input.blob, start.trigger.blob, submission.event?.id,
-                start.correlationID,
+                start.correlationID, start.parent?.run, start.parent?.step.path, start.parent?.step.label,
+                start.parent?.step.occurrence, start.parent?.onEnd.rawValue, start.parent?.depth,
             ])
-        return (start.id, isReady)
+        return (start.id, startAt.map { $0 <= now } ?? false)
     }
 }

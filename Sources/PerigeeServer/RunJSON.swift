@@ -49,6 +49,8 @@ extension Wait {
         case .timer: break
         case .event(let type, _): fields["event"] = .string(type)
         case .approval: fields["approval"] = .string(id)
+        case .lock(let key): fields["lock"] = .string(key)
+        case .child(let run), .started(let run): fields["run"] = .string(run)
         }
         return .object(fields)
     }
@@ -60,6 +62,9 @@ extension Wait.Kind {
         case .timer: "timer"
         case .event: "event"
         case .approval: "approval"
+        case .lock: "lock"
+        case .child: "child"
+        case .started: "start"
         }
     }
 }

@@ -96,6 +96,10 @@ struct RecoveryTests {
         }
         func run(id: String) async throws -> RunRecord? { try await base.run(id: id) }
         func runs(_ query: RunQuery) async throws -> RunPage { try await base.runs(query) }
+        func relations(run id: String) async throws -> RunRelations? { try await base.relations(run: id) }
+        func state(namespace: String, workflow: String, key: String) async throws -> Payload? {
+            try await base.state(namespace: namespace, workflow: workflow, key: key)
+        }
         func history(run id: String) async throws -> RunHistory? { try await base.history(run: id) }
         func approval(id: String) async throws -> ApprovalRecord? { try await base.approval(id: id) }
         func approvals(namespace: String, status: ApprovalStatus?, limit: Int) async throws

@@ -73,11 +73,18 @@ import Testing
                     let history = try #require(try await journal.history(run: run.id))
                     #expect(history.run == run)
                     facts.append(history)
+                    facts.append(try await journal.relations(run: run.id))
                 }
                 runs += page.runs
                 query.cursor = page.nextCursor
             } while query.cursor != nil
             facts.append(try await journal.approvals(namespace: namespace, status: nil, limit: 500))
+            for workflow in ["a", "b"] {
+                for key in ["s1", "s2"] {
+                    facts.append(
+                        try await journal.state(namespace: namespace, workflow: workflow, key: key))
+                }
+            }
             // A run that does not exist claims nothing, and tells what is due.
             let claim = try await journal.claim(
                 host: "host-1", namespace: namespace, now: now, limit: 1, only: .max)

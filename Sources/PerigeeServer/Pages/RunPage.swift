@@ -104,6 +104,9 @@ extension RunView.WaitLine {
         case .approval:
             sentence = "\(label): waits for a decision, for \(since) so far"
             address = "/approvals/\(wait.id)"
+        case .lock(let key): sentence = "\(label): waits for the lock \(key), for \(since) so far"
+        case .child(let run): sentence = "\(label): waits for the run \(run) to end, for \(since) so far"
+        case .started(let run): sentence = "\(label): starts the run \(run)"
         }
         due = TimeView(wait.dueAt)
     }
