@@ -60,14 +60,27 @@ flow.json = {
   decode = host.json_decode,
 }
 
+-- What is loaded when a script first uses it, from the piece that gives a table of such names.
+local pieces = {
+  call = "flow_child", continue = "flow_continue", lock = "flow_lock", metric = "flow_metric", start = "flow_child",
+  state = "flow_state",
+}
+
 return setmetatable(flow, {
   __metatable = "flow",
   __newindex = function()
     raise { code = "PG1004", kind = "script", message = "`flow` can't be changed.", hint = "Use a local variable." }
   end,
   __index = function(_, name)
+    if pieces[name] then
+      for given, value in pairs(host.load(pieces[name])) do rawset(flow, given, value) end
+      return rawget(flow, name)
+    end
     local names = {}
     for known in pairs(flow) do names[#names + 1] = known end
+    for known in pairs(pieces) do
+      if not rawget(flow, known) then names[#names + 1] = known end
+    end
     table.sort(names)
     local near = host.nearest(tostring(name), names)
     raise { code = "PG1003", kind = "script", name = tostring(name),

@@ -67,6 +67,9 @@ extension WorkflowHost {
                     error: error))
             activityHub.send(.runChanged(id: id))
             waiters.ended(id)
+            // Its locks are free, those who waited for it have their answer, and its children are closed.
+            dispatcher.poke()
+            await tellChildren(of: id)
             return run
         case .requested(let run):
             await shard(of: run.number)?.tell(ClaimedRun(run: run, answers: []))

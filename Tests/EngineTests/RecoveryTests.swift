@@ -22,7 +22,7 @@ struct RecoveryTests {
         """)
 
     /// A journal that fails for good at one commit, before or after it is durable, as a crash of the host does.
-    private final class CrashingJournal: Journal {
+    final class CrashingJournal: Journal {
         let base: any Journal
         private let left: Mutex<Int?>
         private let isAfter: Bool

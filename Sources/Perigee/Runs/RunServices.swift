@@ -13,6 +13,7 @@ final class RunServices: Sendable {
     private let functions: FunctionTable
     private let dispatcher: Dispatcher
     private let waiters: EndWaiters
+    private let onChildrenClosed: @Sendable (String) -> Void
     /// Chunks of versions that are no longer the newest, by bundle.
     private let bundles = Mutex<[String: CompiledBundle]>([:])
 
@@ -24,7 +25,7 @@ final class RunServices: Sendable {
     init(
         context: RunContext, journal: any Journal, registry: ScriptRegistry, activity: ActivityHub,
         http: (any HTTPTransport)?, functions: FunctionTable, dispatcher: Dispatcher, waiters: EndWaiters,
-        logger: Logger
+        logger: Logger, onChildrenClosed: @escaping @Sendable (String) -> Void
     ) {
         self.context = context
         self.journal = journal
@@ -35,6 +36,7 @@ final class RunServices: Sendable {
         self.logger = logger
         self.dispatcher = dispatcher
         self.waiters = waiters
+        self.onChildrenClosed = onChildrenClosed
     }
 
     var now: Timestamp { context.ambient.now }
@@ -136,17 +138,21 @@ final class RunServices: Sendable {
     /// A commit is durable: tells everybody whom it concerns.
     func committed(_ commit: Commit, _ receipt: CommitReceipt, _ execution: RunExecution?) {
         if receipt.wakesRuns { dispatcher.poke() }
-        if let due = commit.opens.compactMap(\.dueAt).min() { dispatcher.note(due: due) }
+        let dues = commit.opens.compactMap(\.dueAt) + commit.starts.compactMap(\.startAt)
+        if let due = dues.min() { dispatcher.note(due: due) }
         guard let run = execution?.run else { return }
+        if receipt.closesChildren { onChildrenClosed(run.id) }
+        for annotation in commit.annotations where annotation.kind == .metric {
+            let value = annotation.data.flatMap { try? JSON(parsing: $0) }?["value"]?.double ?? 0
+            tell(.metric(run: run.id, workflow: run.workflow, name: annotation.text, value: value))
+        }
         for entry in commit.entries {
             guard case .waitOpened(let step, let wait) = entry.fact else { continue }
-            let isApproval = step.verb == "ask.approval"
             tell(
                 .waiting(
                     run: run.id, workflow: run.workflow, step: step.address.label,
-                    what: isApproval
-                        ? "for a decision" : step.verb == "sleep" ? "for its time" : "for an event",
-                    approval: isApproval ? wait : nil))
+                    what: StepPlan.awaited(by: step.verb),
+                    approval: step.verb == "ask.approval" ? wait : nil))
         }
         let milliseconds = commit.at.milliseconds - (run.startedAt ?? run.createdAt).milliseconds
         switch commit.next {
@@ -175,6 +181,9 @@ final class RunServices: Sendable {
         report: @escaping @Sendable (AttemptDetail) async -> Void
     ) async -> EffectResult? {
         switch effect {
+        case .state(let key):
+            return await StateValue.read(
+                key, of: run, in: journal, ambient: context.ambient, logger: logger)
         case .http(let call):
             let attempts = HTTPAttempts(
                 transport: http.transport, ambient: context.ambient, settings: context.settings,
