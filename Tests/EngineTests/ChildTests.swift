@@ -71,7 +71,7 @@ struct ChildTests {
         #expect(
             result == [
                 ["PG2133", "failed", "failed", "\"Ask 1\" is failed: no good", true, true],
-                ["PG2133", "stopped", "stopped", "\"Ask 2\" is stopped: not needed", true, true],
+                ["PG2133", "stopped", "stopped", "\"Ask 2\" is stopped: not needed", true, false],
             ])
     }
 

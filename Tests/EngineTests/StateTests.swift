@@ -5,17 +5,18 @@ import Testing
 
 @Suite("flow.state", .timeLimit(.minutes(1)))
 struct StateTests {
-    private func result(_ setting: Setting, _ body: String) async throws -> (run: RunRecord, host: TestHost) {
+    private func result(_ setting: Setting, sleeps: Bool = false, _ body: String) async throws -> (
+        run: RunRecord, host: TestHost
+    ) {
         let test = try TestHost(setting, scripts: ["s.lua": script(body)])
         var ended: RunRecord?
         try await test.run { test in
             let id = try await test.begin("s").id
-            while ended == nil {
-                let run = try await test.until(id) {
-                    $0.status.isFinal || $0.status == .attention || $0.status == .waiting
-                }
-                if run.status == .waiting { test.clock.advance(milliseconds: 3_600_000) } else { ended = run }
+            if sleeps {
+                _ = try await test.run(id, reaches: .waiting)
+                test.clock.advance(milliseconds: 3_600_000)
             }
+            ended = try await test.end(id)
         }
         return (try #require(ended), test)
     }
@@ -23,7 +24,7 @@ struct StateTests {
     @Test("A run sees what it wrote, before and after it is durable", arguments: Setting.all)
     func ownWrites(_ setting: Setting) async throws {
         let (run, _) = try await result(
-            setting,
+            setting, sleeps: true,
             """
             local s = flow.state
             local seen = { s.get("n") == nil }

@@ -128,14 +128,16 @@ enum Child {
             case .stopped: "stopped"
             default: "cancelled"
             }
+        var fields: [String: JSON] = [
+            "child": .string(end.run), "status": .string(end.status.rawValue), "step": .string(label),
+            "retryable": false,
+        ]
+        fields["cause"] = cause
         return ScriptError(
             code: "PG2133", kind: kind,
             message: "\"\(label)\" is \(end.status.rawValue)" + (why.map { ": \($0)" } ?? "."),
             hint: "Look at the run \(end.run); try(flow.call, …) lets a script go on without it.",
-            fields: [
-                "child": .string(end.run), "status": .string(end.status.rawValue), "cause": cause ?? .null,
-                "step": .string(label), "retryable": false,
-            ])
+            fields: fields)
     }
 }
 
