@@ -10,6 +10,7 @@ let house: [SwiftSetting] = [
 ]
 
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let mustache: Target.Dependency = .product(name: "Mustache", package: "swift-mustache")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
@@ -53,11 +54,17 @@ let package = Package(
         .systemLibrary(
             name: "CLua", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"]), .brew(["lua"])]),
         .target(name: "CLuaShim", dependencies: ["CLua"], exclude: ["README.md"]),
+        // Not by pkg-config: its flag -pthread is one that SwiftPM does not take from there.
+        .target(name: "CRegex", exclude: ["README.md"], linkerSettings: [.linkedLibrary("re2")]),
         .target(name: "PerigeeLua", dependencies: ["CLuaShim"], swiftSettings: house),
         .target(name: "PerigeeJournal", swiftSettings: house),
-        .target(name: "PerigeeSQLite", dependencies: ["PerigeeJournal", grdb], swiftSettings: house),
+        .target(name: "CSQLiteShim", dependencies: [sqlite]),
         .target(
-            name: "Perigee", dependencies: ["PerigeeLua", "PerigeeJournal", lifecycle, crypto, logging],
+            name: "PerigeeSQLite", dependencies: ["PerigeeJournal", "CSQLiteShim", grdb, sqlite],
+            swiftSettings: house),
+        .target(
+            name: "Perigee",
+            dependencies: ["PerigeeLua", "PerigeeJournal", "CRegex", lifecycle, crypto, logging],
             resources: [.embedInCode("stdlib"), .embedInCode("errors")], swiftSettings: house),
         .target(
             name: "PerigeeHTTP",
@@ -79,9 +86,12 @@ let package = Package(
                 arguments, httpClient, logging, lifecycle, unixSignals, nio, nioPosix, nioHTTP,
             ], swiftSettings: house),
         .target(name: "CStockLua", dependencies: ["CLua"], path: "Tests/StockLua"),
+        .target(
+            name: "FaultyDisk", dependencies: [sqlite], path: "Tests/FaultyDisk", exclude: ["README.md"]),
         .testTarget(name: "LuaTests", dependencies: ["PerigeeLua", "CStockLua"], swiftSettings: house),
         .testTarget(
-            name: "JournalTests", dependencies: ["PerigeeJournal", "PerigeeSQLite", "PerigeeTesting", grdb],
+            name: "JournalTests",
+            dependencies: ["PerigeeJournal", "PerigeeSQLite", "PerigeeTesting", "FaultyDisk", grdb],
             swiftSettings: house),
         .testTarget(
             name: "HTTPTests",
@@ -89,6 +99,13 @@ let package = Package(
             swiftSettings: house),
         .testTarget(
             name: "EngineTests",
+            dependencies: [
+                "Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", "PerigeeTesting", "FaultyDisk",
+                logging,
+            ],
+            swiftSettings: house),
+        .testTarget(
+            name: "SimulationTests",
             dependencies: [
                 "Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", "PerigeeTesting", logging,
             ],
@@ -113,7 +130,8 @@ let package = Package(
             ],
             swiftSettings: house),
         .testTarget(name: "HouseTests", swiftSettings: house),
-    ]
+    ],
+    cxxLanguageStandard: .cxx17
 )
 
 // Built by dev/bench alone, so that nobody else waits for it.
@@ -123,7 +141,7 @@ if Context.environment["PERIGEE_BENCH"] != nil {
             name: "Benchmarks",
             dependencies: [
                 "Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", "CStockLua", logging,
-                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+                sqlite,
             ],
             path: "Tests/Benchmarks", exclude: ["README.md"], swiftSettings: house))
 }

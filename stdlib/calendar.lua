@@ -76,7 +76,7 @@ local conversions = {
   W = function(f) return two((f.yday + 6 - (f.wday + 5) % 7) // 7) end,
   y = function(f) return two(f.year % 100) end,
   Y = function(f) return ("%d"):format(f.year) end,
-  z = function() return "+0000" end,
+  z = function(f) return f.offset or "+0000" end,
   Z = function(_, zone) return zone end,
   ["%"] = function() return "%" end,
 }

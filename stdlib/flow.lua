@@ -53,39 +53,8 @@ function flow.changed(name)
   return host.changed(name)
 end
 
-flow.json = {
-  null = host.null,
-  array = host.array,
-  encode = host.json_encode,
-  decode = host.json_decode,
-}
-
--- What is loaded when a script first uses it, from the piece that gives a table of such names.
-local pieces = {
-  call = "flow_child", continue = "flow_continue", lock = "flow_lock", metric = "flow_metric", start = "flow_child",
-  state = "flow_state",
-}
-
-return setmetatable(flow, {
-  __metatable = "flow",
-  __newindex = function()
-    raise { code = "PG1004", kind = "script", message = "`flow` can't be changed.", hint = "Use a local variable." }
-  end,
-  __index = function(_, name)
-    if pieces[name] then
-      for given, value in pairs(host.load(pieces[name])) do rawset(flow, given, value) end
-      return rawget(flow, name)
-    end
-    local names = {}
-    for known in pairs(flow) do names[#names + 1] = known end
-    for known in pairs(pieces) do
-      if not rawget(flow, known) then names[#names + 1] = known end
-    end
-    table.sort(names)
-    local near = host.nearest(tostring(name), names)
-    raise { code = "PG1003", kind = "script", name = tostring(name),
-            message = ("`flow.%s` does not exist."):format(tostring(name)),
-            hint = near and ("Did you mean `flow.%s`?"):format(near)
-              or ("There is: %s."):format(table.concat(names, ", ")) }
-  end,
+return host.load("sealed")("flow", flow, {
+  call = "flow_call", continue = "flow_continue", csv = "flow_csv", json = "flow_json", list = "flow_list",
+  lock = "flow_lock", metric = "flow_metric", start = "flow_start", state = "flow_state", text = "flow_text",
+  time = "flow_time",
 })

@@ -1,5 +1,4 @@
--- flow.call(label, workflow, input, { key, timeout, on_parent_end }) -> result of another run
--- flow.start(label, workflow, input, { after, key, on_parent_end }) -> id of another run
+-- What flow.call and flow.start share: another run
 local host = ...
 local options = host.load("options")
 local raise = host.load("errors")

@@ -27,7 +27,7 @@ local closer = {
   end,
 }
 
-local function lock(label, key, fn, given)
+return function(label, key, fn, given)
   options.label("flow.lock", label)
   options.kind("flow.lock", "the key", key, "string")
   options.kind("flow.lock", "the function", fn, "function")
@@ -51,5 +51,3 @@ local function lock(label, key, fn, given)
   local hold <close> = setmetatable({ key = key, branch = branch, token = token }, closer)
   return fn()
 end
-
-return { lock = lock }

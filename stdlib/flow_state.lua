@@ -42,4 +42,4 @@ function state.delete(key)
   host.step("flow.state.delete", key, { key = key })
 end
 
-return { state = state }
+return host.load("sealed")("flow.state", state)

@@ -1,4 +1,4 @@
--- http.get|head|post|put|patch|delete(label, { … }) and http.client{ … }
+-- http.get|head|post|put|patch|delete(label, { … }), http.pages(label, { … }) and http.client{ … }
 local host = ...
 local options = host.load("options")
 local raise = host.load("errors")
@@ -16,9 +16,15 @@ local connector = {
   base = "string", headers = "table", auth = { "userdata", "table", "string" }, timeout = { "string", "number" },
   retry = "table", throttle = "table", max_bytes = "integer",
 }
+local paging = { page = { "boolean", "table" }, cursor = "table", items = "string", max_pages = "integer" }
+for name, kind in pairs(known) do paging[name] = kind end
+paging.json, paging.form, paging.text, paging.idempotency = nil, nil, nil, nil
 local connector_call = { path = "string" }
 for name, kind in pairs(known) do connector_call[name] = kind end
 connector_call.url = nil
+local connector_paging = { path = "string" }
+for name, kind in pairs(paging) do connector_paging[name] = kind end
+connector_paging.url = nil
 
 local retry_known = { max_attempts = "integer", initial_interval = true, backoff_coefficient = "number",
                       max_interval = true, jitter = "number", on = "table" }
@@ -98,6 +104,19 @@ for name in pairs(methods) do
   end
 end
 
+local function pages(label, given, url, defaults)
+  return host.load("http_pages")(label, given, url, function(_, call)
+    return send("get", label, call, call.url, defaults)
+  end)
+end
+
+--- The pages of a list: `for page in http.pages("Read accounts", { url = … }) do … end`.
+function http.pages(label, given)
+  options.label("http.pages", label)
+  given = options.check("http.pages", given, paging)
+  return pages(label, given, options.need("http.pages", given, "url", "{ url = \"https://api.example/things\" }"), {})
+end
+
 --- A connector: the same verbs, with `path`, and what all its calls share.
 function http.client(given)
   options.check("http.client", given, connector)
@@ -105,13 +124,21 @@ function http.client(given)
   local defaults = { headers = given.headers, auth = given.auth, timeout = given.timeout, retry = given.retry,
                      throttle = throttle(given.throttle), max_bytes = given.max_bytes }
   local client = {}
+  local function target(verb, call)
+    local path = options.need(verb, call, "path", "{ path = \"/things\" }")
+    return base:gsub("/+$", "") .. "/" .. path:gsub("^/+", "")
+  end
+  function client.pages(label, call)
+    options.label("http.pages", label)
+    call = options.check("http.pages", call, connector_paging)
+    return pages(label, call, target("http.pages", call), defaults)
+  end
   for name in pairs(methods) do
     local verb = "http." .. name
     client[name] = function(label, call)
       options.label(verb, label)
       call = options.check(verb, call, connector_call)
-      local path = options.need(verb, call, "path", "{ path = \"/things\" }")
-      return send(name, label, call, base:gsub("/+$", "") .. "/" .. path:gsub("^/+", ""), defaults)
+      return send(name, label, call, target(verb, call), defaults)
     end
   end
   return client

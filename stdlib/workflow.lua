@@ -15,8 +15,12 @@ local later = {
   "breaker", "on_reload", "keep", "alerts",
 }
 
-local trigger_known = { event = "string", match = "table", changed = "table", http = "string", manual = "boolean" }
-local trigger_later = { "cron", "every", "at", "after", "tz", "overlap", "catch_up", "jitter", "verify", "secret" }
+local trigger_known = {
+  event = "string", match = "table", changed = "table", http = "string", manual = "boolean",
+  cron = "string", every = { "string", "number" }, tz = "string", overlap = "string", catch_up = "string",
+  jitter = { "string", "number" },
+}
+local trigger_later = { "at", "after", "verify", "secret" }
 
 local function refuse_later(what, given, names)
   for _, name in ipairs(names) do
@@ -31,10 +35,13 @@ end
 local function trigger(given)
   refuse_later("workflow: on", given, trigger_later)
   options.check("workflow: on", given, trigger_known)
-  local kinds = (given.event and 1 or 0) + (given.http and 1 or 0) + (given.manual and 1 or 0)
+  local kinds = 0
+  for _, kind in ipairs { "event", "http", "manual", "cron", "every" } do
+    if given[kind] then kinds = kinds + 1 end
+  end
   if kinds ~= 1 then
     raise { code = "PG1011", kind = "script", name = "on",
-            message = "workflow: a trigger has one of `event`, `http` and `manual`.",
+            message = "workflow: a trigger has one of `event`, `http`, `cron`, `every` and `manual`.",
             hint = "Write on = { event = \"lead.created\" }, or a list of triggers: on = { { … }, { … } }." }
   end
   if given.http and not given.http:match("^%u+ /[%w%-._~/]+$") then
@@ -45,6 +52,16 @@ local function trigger(given)
   if (given.match or given.changed) and not given.event then
     raise { code = "PG1011", kind = "script", name = "on", message = "workflow: `match` and `changed` go with `event`.",
             hint = "Add the event's name, or remove them." }
+  end
+  for _, name in ipairs { "tz", "overlap", "catch_up", "jitter" } do
+    if given[name] ~= nil and not (given.cron or given.every and name ~= "tz") then
+      raise { code = "PG1011", kind = "script", name = name,
+              message = ("workflow: `%s` goes with `cron`%s."):format(name, name == "tz" and "" or " or `every`"),
+              hint = "Add it, or remove `" .. name .. "`." }
+    end
+  end
+  for _, name in ipairs { "every", "jitter" } do
+    if given[name] ~= nil then options.duration("workflow: on", name, given[name]) end
   end
   return given
 end

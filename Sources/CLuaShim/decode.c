@@ -2,20 +2,30 @@
 #include "state.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct {
     lua_State *L;
     pg_state *s;
-    const char *at, *end;
+    const char *start, *at, *end;
     int depth;
 } reader;
 
 static void push_value(reader *r, bool in_object);
 
+/// Says where the text goes wrong: its byte, from 1, and its line.
 static void fail(reader *r) {
-    pg_raise(r->L, "PG1020", "validation", "the text is not JSON", "Check it where it comes from.");
+    size_t line = 1;
+    for (const char *at = r->start; at < r->at && at < r->end; at++) line += *at == '\n';
+    char error[320];
+    int length = snprintf(error, sizeof error,
+                          "{\"code\":\"PG1020\",\"kind\":\"validation\",\"message\":\"the text is not JSON: it %s byte "
+                          "%zu, on line %zu\",\"hint\":\"Check it where it comes from.\",\"position\":%zu}",
+                          r->at >= r->end ? "ends too early, at" : "goes wrong at",
+                          (size_t)(r->at - r->start) + 1, line, (size_t)(r->at - r->start) + 1);
+    pg_raise_json(r->L, error, (size_t)length);
 }
 
 /// Adds to the text that is being put together.
@@ -222,7 +232,7 @@ static void push_value(reader *r, bool in_object) {
 }
 
 void pg_decode(lua_State *L, const char *bytes, size_t length) {
-    reader r = {L, pg_of(L), bytes, bytes + length, 0};
+    reader r = {L, pg_of(L), bytes, bytes, bytes + length, 0};
     push_value(&r, true);
     skip_space(&r);
     if (r.at != r.end) fail(&r);

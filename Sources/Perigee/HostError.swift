@@ -127,7 +127,7 @@ public struct HostError: ExplainedError, Hashable {
             case .idempotencyKeyReused: 422
             case .invalid: 400
             case .diskFull: 507
-            case .fenced, .wrongSequence, .inUse, .damaged, .newerSchema, .io: 503
+            case .fenced, .wrongSequence, .inUse, .damaged, .newerSchema, .io, .syncFailed: 503
             }
         self.init(
             code: error.code, status: status, title: status == 507 ? "No room left" : "Storage",

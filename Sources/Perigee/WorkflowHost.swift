@@ -23,6 +23,7 @@ public final class WorkflowHost: Service, Sendable {
     private let functions = Mutex(FunctionTable())
     let phase = Mutex(HostPhase())
     let waiters = EndWaiters()
+    private let scheduler = Scheduler()
 
     /// Makes a host; it does nothing before ``run()``.
     ///
@@ -114,6 +115,7 @@ public final class WorkflowHost: Service, Sendable {
             group.addTask {
                 await self.repeatEvery(self.options.scanMilliseconds) { try await self.reload() }
             }
+            group.addTask { await self.scheduler.run(on: self) }
             phase.withLock { $0.becomeReady() }
             await dispatcher.run { work in
                 switch work {
@@ -167,6 +169,7 @@ public final class WorkflowHost: Service, Sendable {
 
     private func reload() async throws {
         let changed = try await registry.refresh()
+        scheduler.scriptsWereRead(registry.triggers)
         guard options.reload == .moveWhenSafe else { return }
         for workflow in changed { try await VersionMover(host: self).move(workflow) }
     }

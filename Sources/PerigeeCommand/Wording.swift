@@ -24,6 +24,8 @@ func triggerText(_ triggers: [JSON]) -> String {
             let path = (parts.last ?? "").drop { $0 == "/" }
             return "on \(parts.count == 2 ? parts[0] + " " : "")/hooks/\(path)"
         }
+        if let cron = trigger["cron"]?.string { return "at cron \(cron), \(trigger["tz"]?.string ?? "UTC")" }
+        if let interval = trigger["every"]?.string { return "every \(interval)" }
         return "by hand"
     }
     return words.isEmpty ? "by hand" : words.joined(separator: ", ")

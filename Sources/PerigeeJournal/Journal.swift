@@ -134,6 +134,19 @@ public protocol Journal: Sendable {
     /// - Parameter limit: at most this many, 1 to 500.
     func approvals(namespace: String, status: ApprovalStatus?, limit: Int) async throws -> [ApprovalRecord]
 
+    /// The schedules of a namespace in order of their ids, also those that no workflow declares any more.
+    func schedules(namespace: String) async throws -> [ScheduleRecord]
+
+    /// Moves a schedule on and starts the runs that are due, in one transaction.
+    ///
+    /// It is done only if the schedule still has the revision that was read (0 for one that is not stored), so that
+    /// of two hosts that deal with the same occurrence one does it. The runs start as ``submit(_:now:)`` starts them.
+    ///
+    /// - Returns: `nil` if the schedule has another revision; then nothing was done.
+    /// - Throws: ``JournalError/invalid(_:)`` if more than ``ScheduleRecord/mostPending`` occurrences are pending, or a
+    ///   run can't be started; then nothing was done.
+    func advance(_ advance: ScheduleAdvance, now: Timestamp) async throws -> ScheduleReceipt?
+
     /// Checks that the store can be written now.
     ///
     /// - Throws: ``JournalError`` where it can't.

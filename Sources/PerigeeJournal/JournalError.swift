@@ -18,6 +18,8 @@ public enum JournalError: ExplainedError, Hashable {
     case newerSchema(path: String, found: String)
     /// Reading or writing failed for another reason.
     case io(path: String, detail: String)
+    /// The system has given up what it had taken for the file; the store has to be opened anew.
+    case syncFailed(path: String, detail: String)
 
     public var code: String {
         switch self {
@@ -30,6 +32,7 @@ public enum JournalError: ExplainedError, Hashable {
         case .damaged: "PG3012"
         case .newerSchema: "PG3013"
         case .io: "PG3014"
+        case .syncFailed: "PG3020"
         }
     }
 
@@ -47,6 +50,8 @@ public enum JournalError: ExplainedError, Hashable {
         case .newerSchema(let path, let found):
             "\(path) was written by a newer version of Perigee (it has \"\(found)\", unknown here)."
         case .io(let path, let detail): "Reading or writing \(path) failed: \(detail)."
+        case .syncFailed(let path, let detail):
+            "The disk did not keep what was written to \(path) (\(detail)), so the file is not used any more."
         }
     }
 
@@ -62,6 +67,7 @@ public enum JournalError: ExplainedError, Hashable {
             "Restore the file from a backup, or give another one with --data; it was left as it is."
         case .newerSchema: "Run the newer version again, or give another file with --data."
         case .io: "Check the disk and the rights on the file, then try again."
+        case .syncFailed: "Check the disk, then restart perigee; nothing that was acknowledged is lost."
         }
     }
 }

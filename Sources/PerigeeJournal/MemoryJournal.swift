@@ -109,5 +109,13 @@ public final class MemoryJournal: Journal {
         return state.withLock { $0.approvals(namespace: namespace, status: status, limit: limit) }
     }
 
+    public func schedules(namespace: String) async throws -> [ScheduleRecord] {
+        state.withLock { $0.schedules(namespace: namespace) }
+    }
+
+    public func advance(_ advance: ScheduleAdvance, now: Timestamp) async throws -> ScheduleReceipt? {
+        try state.withLock { try $0.advance(advance, now: now) }
+    }
+
     public func checkWritable() async throws {}
 }

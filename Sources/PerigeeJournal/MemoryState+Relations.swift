@@ -84,6 +84,9 @@ extension MemoryState {
         self[new].record.continuedFrom = old.id
         self[new].eventsAfter = self[number].eventsAfter
         self[new].usedEvents = self[number].usedEvents
+        for name in schedules.keys where schedules[name]?.runs.contains(number) ?? false {
+            schedules[name]?.runs.insert(new)
+        }
         for id in endWaits.removeValue(forKey: old.id) ?? [] {
             endWaits[next.id, default: []].append(id)
             guard let waiter = waitRuns[id],

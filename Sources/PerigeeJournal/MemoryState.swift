@@ -70,6 +70,8 @@ struct MemoryState {
     var children: [Int64: [Int64]] = [:]
     /// By namespace, workflow and key, the values of `flow.state`.
     var values: [Name: Payload] = [:]
+    /// By namespace and id.
+    var schedules: [Name: Schedule] = [:]
     /// Until when each host's lease lasts.
     var leases: [String: Timestamp] = [:]
 }
@@ -106,6 +108,7 @@ extension MemoryState {
     mutating func end(
         _ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp
     ) -> EndEffects {
+        guard !self[number].record.status.isFinal else { return EndEffects() }
         letGo(number, status)
         dropWaits(number)
         self[number].record.output = output

@@ -71,7 +71,8 @@ private struct DigitReader {
     }
 }
 
-private func daysIn(month: Int64, year: Int64) -> Int64 {
+/// How many days a month has.
+package func daysIn(month: Int64, year: Int64) -> Int64 {
     let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
     return switch month {
     case 2: isLeap ? 29 : 28
@@ -81,7 +82,7 @@ private func daysIn(month: Int64, year: Int64) -> Int64 {
 }
 
 /// Days since 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days-from-civil).
-private func days(toYear year: Int64, month: Int64, day: Int64) -> Int64 {
+package func days(toYear year: Int64, month: Int64, day: Int64) -> Int64 {
     let shiftedYear = month <= 2 ? year - 1 : year
     let era = (shiftedYear >= 0 ? shiftedYear : shiftedYear - 399) / 400
     let yearOfEra = shiftedYear - era * 400

@@ -30,13 +30,18 @@ final class GroupWriter: Sendable {
 
     private let pool: DatabasePool
     private let path: String
+    private let log: WriteAheadLog
     private let onTransaction: (@Sendable (Int, TransactionPhase) -> Void)?
     private let inbox = Mutex(Inbox())
     private let transactionCount = Atomic<Int>(0)
 
-    init(pool: DatabasePool, path: String, onTransaction: (@Sendable (Int, TransactionPhase) -> Void)?) {
+    init(
+        pool: DatabasePool, path: String, log: WriteAheadLog,
+        onTransaction: (@Sendable (Int, TransactionPhase) -> Void)?
+    ) {
         self.pool = pool
         self.path = path
+        self.log = log
         self.onTransaction = onTransaction
     }
 
@@ -110,12 +115,14 @@ final class GroupWriter: Sendable {
 
     private func commit(_ group: [Request], _ db: Database) {
         do {
+            try log.check()
             var answers: [@Sendable () -> Void]
             do {
                 answers = try transact(group, Members(db: db, path: path, isolated: false))
             } catch is Members.NeedsIsolation {
                 answers = try transact(group, Members(db: db, path: path, isolated: true))
             }
+            log.copyIfLong(db)
             for answer in answers { answer() }
         } catch is Members.TransactionLost where group.count > 1 {
             for request in group { commit([request], db) }

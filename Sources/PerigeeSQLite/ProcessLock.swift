@@ -46,7 +46,8 @@ struct ProcessLock: ~Copyable {
 }
 
 extension JournalError {
-    fileprivate static func systemCall(path: String, _ code: Int32) -> JournalError {
+    /// - Parameter code: what `errno` was.
+    static func systemCall(path: String, _ code: Int32) -> JournalError {
         code == ENOSPC ? .diskFull(path: path) : .io(path: path, detail: String(cString: strerror(code)))
     }
 }

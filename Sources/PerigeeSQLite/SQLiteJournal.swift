@@ -11,6 +11,7 @@ public final class SQLiteJournal: Journal {
     private let path: String
     let pool: DatabasePool
     let writer: GroupWriter
+    private let log: WriteAheadLog
     /// Given up by ``close()``.
     private let lock: Mutex<ProcessLock?>
 
@@ -25,24 +26,25 @@ public final class SQLiteJournal: Journal {
     public convenience init(
         path: String, onTransaction: (@Sendable (Int, TransactionPhase) -> Void)? = nil
     ) throws(JournalError) {
-        try self.init(path: path, maxPages: nil, onTransaction: onTransaction)
+        try self.init(path: path, limits: StoreFile.Limits(), onTransaction: onTransaction)
     }
 
-    /// - Parameter maxPages: refuse to let the file grow beyond this many pages, as if the disk were full.
     init(
-        path: String, maxPages: Int?, onTransaction: (@Sendable (Int, TransactionPhase) -> Void)? = nil
+        path: String, limits: StoreFile.Limits,
+        onTransaction: (@Sendable (Int, TransactionPhase) -> Void)? = nil
     ) throws(JournalError) {
         do {
-            try FileManager.default.createDirectory(
-                at: URL(fileURLWithPath: path).deletingLastPathComponent(), withIntermediateDirectories: true)
+            try StoreCreation.makeDirectory(for: path)
         } catch {
             throw JournalError(error, path: path)
         }
         let lock = try ProcessLock(for: path)
-        pool = try StoreFile.open(path, maxPages: maxPages)
+        pool = try StoreFile.open(path, limits)
         self.path = path
         self.lock = Mutex(consume lock)
-        writer = GroupWriter(pool: pool, path: path, onTransaction: onTransaction)
+        log = WriteAheadLog(path: path, limit: limits.checkpointPages)
+        pool.writeWithoutTransaction(log.watch)
+        writer = GroupWriter(pool: pool, path: path, log: log, onTransaction: onTransaction)
     }
 
     /// Looks whether a store could be opened, also while a host works on it, and leaves it as it is.
@@ -76,12 +78,14 @@ public final class SQLiteJournal: Journal {
         writer.finish()
         // The connection that closes last tidies the write-ahead log away; readers can't.
         pool.invalidateReadOnlyConnections()
+        let copied = Result { try pool.writeWithoutTransaction(log.finish) }
         do {
             try pool.close()
+            lock.withLock { $0 = nil }
+            try copied.get()
         } catch {
             throw JournalError(error, path: path)
         }
-        lock.withLock { $0 = nil }
     }
 
     public func heartbeat(host: String, now: Timestamp, leaseUntil: Timestamp) async throws -> Heartbeat {
@@ -139,8 +143,17 @@ public final class SQLiteJournal: Journal {
         }
     }
 
+    public func schedules(namespace: String) async throws -> [ScheduleRecord] {
+        try await read { try $0.schedules(namespace: namespace) }
+    }
+
+    public func advance(_ advance: ScheduleAdvance, now: Timestamp) async throws -> ScheduleReceipt? {
+        try await writer.write { try $0.advance(advance, now: now) }
+    }
+
     public func checkWritable() async throws {
         try await writer.write { try $0.run("UPDATE probe SET writes = writes + 1", []) }
+        try log.checkCopied()
     }
 
     public func files(bundle: String) async throws -> [String: String]? {
@@ -189,6 +202,7 @@ public final class SQLiteJournal: Journal {
         _ work: @escaping @Sendable (Store) throws -> Answer
     ) async throws -> Answer {
         do {
+            try log.check()
             return try await pool.read { try work(Store(db: $0)) }
         } catch let error as CancellationError {
             throw error

@@ -8,7 +8,9 @@ enum Schema {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 facts") { db in
-            for statement in runs + events + waits + relations + texts { try db.execute(sql: statement) }
+            for statement in runs + events + waits + relations + schedules + texts {
+                try db.execute(sql: statement)
+            }
         }
         return migrator
     }
@@ -144,6 +146,25 @@ enum Schema {
             id INTEGER PRIMARY KEY, namespace TEXT NOT NULL, workflow TEXT NOT NULL, key TEXT NOT NULL,
             value BLOB NOT NULL, UNIQUE (namespace, workflow, key)
         ) STRICT
+        """,
+    ]
+
+    /// `pending` is a JSON array of milliseconds.
+    ///
+    /// A row of `schedule_runs` goes away some time after its run has ended.
+    private static let schedules = [
+        """
+        CREATE TABLE schedules (
+            namespace TEXT NOT NULL, id TEXT NOT NULL, workflow TEXT NOT NULL, revision INTEGER NOT NULL,
+            last_occurrence INTEGER NOT NULL, last_started INTEGER, pending TEXT NOT NULL,
+            withdrawn_at INTEGER, note TEXT, PRIMARY KEY (namespace, id)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE schedule_runs (
+            namespace TEXT NOT NULL, schedule TEXT NOT NULL, run INTEGER NOT NULL,
+            PRIMARY KEY (namespace, schedule, run)
+        ) STRICT, WITHOUT ROWID
         """,
     ]
 

@@ -84,6 +84,9 @@ extension Store {
             """
             UPDATE runs SET events_after = (SELECT events_after FROM runs WHERE number = ?) WHERE number = ?
             """, [number, new])
+        try run(
+            "INSERT INTO schedule_runs SELECT namespace, schedule, ? FROM schedule_runs WHERE run = ?",
+            [new, number])
         try run("UPDATE used_events SET run = ? WHERE run = ?", [new, number])
         try run(
             "UPDATE waits SET target = ? WHERE kind = 5 AND target = ? AND answered_at IS NULL",

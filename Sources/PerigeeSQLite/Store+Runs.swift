@@ -103,13 +103,14 @@ extension Store {
     func end(
         _ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp
     ) throws -> EndEffects {
-        try dropWaits(number)
-        try run("DELETE FROM used_events WHERE run = ?", [number])
         try run(
             """
             UPDATE runs SET owner = NULL, wake_at = NULL, status = ?, output = ?, error = ?, ended_at = ?,
-                cancel_error = NULL WHERE number = ?
+                cancel_error = NULL WHERE number = ? AND ended_at IS NULL
             """, [status.rawValue, output?.blob, error?.blob, at.milliseconds, number])
+        guard db.changesCount > 0 else { return EndEffects() }
+        try dropWaits(number)
+        try run("DELETE FROM used_events WHERE run = ?", [number])
         return try settleEnd(number, at: at)
     }
 

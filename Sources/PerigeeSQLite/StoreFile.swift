@@ -4,18 +4,32 @@ import PerigeeJournal
 
 /// Opens the database file, or says why it can't be used and leaves it as it is.
 enum StoreFile {
-    /// A check of the whole file reads all of it, which takes seconds for a large one.
-    private static let largestChecked = 256 << 20
+    /// A check of the whole file reads all of it, half a second for one of this size; a larger one is checked by
+    /// ``inspect(_:)`` alone.
+    private static let largestChecked = 128 << 20
 
-    static func open(_ path: String, maxPages: Int?) throws(JournalError) -> DatabasePool {
+    struct Limits {
+        /// The file is not let grow beyond this many pages, as if the disk were full.
+        var maxPages: Int?
+        /// The log has this many pages at least when they are copied into the file.
+        var checkpointPages = 4000
+    }
+
+    static func open(_ path: String, _ limits: Limits) throws(JournalError) -> DatabasePool {
         do {
-            let size = try fileSize(path)
-            if size > 0 { try refuseForeign(path) }
-            if size > 0, size < largestChecked, try fileSize(path + "-wal") > 0 { try refuseDamaged(path) }
-            let pool = try DatabasePool(path: path, configuration: configuration(maxPages: maxPages))
+            if FileManager.default.fileExists(atPath: path) {
+                try refuseForeign(path)
+                try LogCheck.run(path: path)
+                if try fileSize(path) < largestChecked { try refuseDamaged(path) }
+            } else {
+                try StoreCreation.create(path, configuration(limits))
+            }
+            let pool = try DatabasePool(path: path, configuration: configuration(limits))
             try refuseNewer(pool, path)
-            try Schema.migrator.migrate(pool)
             try pool.writeWithoutTransaction(harden)
+            try Schema.migrator.migrate(pool)
+            // The lock on the file proves that every host that the file knows of is gone.
+            try pool.writeWithoutTransaction { try $0.execute(sql: "DELETE FROM hosts") }
             return pool
         } catch {
             throw JournalError(error, path: path)
@@ -26,7 +40,8 @@ enum StoreFile {
     static func inspect(_ path: String) throws(JournalError) {
         do {
             try refuseForeign(path)
-            if try fileSize(path) < largestChecked { try refuseDamaged(path) }
+            try LogCheck.run(path: path)
+            try refuseDamaged(path)
             let queue = try DatabaseQueue(path: path, configuration: readOnly)
             try refuseNewer(queue, path)
             try queue.close()
@@ -41,7 +56,7 @@ enum StoreFile {
         return configuration
     }
 
-    private static func configuration(maxPages: Int?) -> Configuration {
+    private static func configuration(_ limits: Limits) -> Configuration {
         var configuration = Configuration()
         configuration.label = "perigee"
         configuration.foreignKeysEnabled = false
@@ -55,8 +70,11 @@ enum StoreFile {
                 try db.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
             }
             try db.execute(sql: "PRAGMA cache_size = -65536")
-            try db.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
-            if let maxPages { try db.execute(sql: "PRAGMA max_page_count = \(maxPages)") }
+            try db.execute(sql: "PRAGMA wal_autocheckpoint = 0")
+            try WriteAheadLog.copyOnClose(false, db)
+            if let maxPages = limits.maxPages {
+                try db.execute(sql: "PRAGMA max_page_count = \(maxPages)")
+            }
         }
         return configuration
     }
@@ -70,11 +88,12 @@ enum StoreFile {
                 path: db.description,
                 detail: "SQLite did not accept synchronous = FULL, so that commits would not be durable")
         }
-        // The lock on the file proves that every host that the file knows of is gone.
-        try db.execute(sql: "DELETE FROM hosts")
+        // The log that was found may have been read from the system's cache and not be on the disk. It begins
+        // anew, so that what is answered from now on does not stand behind a gap.
+        try db.checkpoint(.restart)
     }
 
-    private static func fileSize(_ path: String) throws -> Int {
+    static func fileSize(_ path: String) throws -> Int {
         guard FileManager.default.fileExists(atPath: path) else { return 0 }
         return try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
     }
@@ -84,6 +103,7 @@ enum StoreFile {
         let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
         defer { try? handle.close() }
         let header = try handle.read(upToCount: 72) ?? Data()
+        guard !header.isEmpty else { throw JournalError.damaged(path: path, detail: "it is empty") }
         guard header.count == 72, header.starts(with: "SQLite format 3\0".utf8) else {
             throw JournalError.damaged(path: path, detail: "it is not an SQLite database")
         }
@@ -93,16 +113,15 @@ enum StoreFile {
         }
     }
 
-    /// Runs after an end that was not orderly.
-    ///
     /// The connection can only read, so that a damaged file stays as it is.
     private static func refuseDamaged(_ path: String) throws {
         let queue = try DatabaseQueue(path: path, configuration: readOnly)
-        let verdict = try queue.read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
+        let verdict = try queue.read { try String.fetchOne($0, sql: "PRAGMA integrity_check(1)") } ?? ""
         try queue.close()
-        guard verdict == "ok" else {
-            throw JournalError.damaged(path: path, detail: verdict ?? "it can't be checked")
-        }
+        guard verdict != "ok" else { return }
+        // The first line may be a heading.
+        let finding = verdict.split(separator: "\n").first { !$0.hasPrefix("***") }
+        throw JournalError.damaged(path: path, detail: finding.map(String.init) ?? "it can't be checked")
     }
 
     private static func refuseNewer(_ database: some DatabaseReader, _ path: String) throws {

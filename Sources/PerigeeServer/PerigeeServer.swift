@@ -36,6 +36,7 @@ public struct PerigeeServer: Sendable {
                 + WorkflowsRoutes(host: host, maxBytes: maxEventBytes).routes
                 + RunsRoutes(host: host, clock: clock, maxBytes: maxEventBytes).routes
                 + ApprovalsRoutes(host: host, maxBytes: maxEventBytes).routes
+                + SchedulesRoutes(host: host).routes
                 + HooksRoutes(host: host, maxBytes: maxEventBytes).routes + HealthRoutes(host: host).routes
                 + pages.routes + Assets.routes)
     }

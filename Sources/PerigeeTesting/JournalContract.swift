@@ -33,7 +33,7 @@ public enum JournalContract {
     public static let checks: [Check] =
         versionChecks + submitChecks + keyChecks + claimChecks + commitChecks + fencingChecks + waitChecks
         + lookBackChecks + watchChecks + decisionChecks + cancellationChecks + hostChecks + queryChecks
-        + historyChecks + stateChecks + lockChecks + childChecks + continueChecks
+        + historyChecks + scheduleChecks + stateChecks + lockChecks + childChecks + continueChecks
 }
 
 /// A promise of ``JournalContract`` that a journal did not keep.

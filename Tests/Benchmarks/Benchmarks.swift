@@ -58,7 +58,7 @@ struct Benchmarks {
 enum Row: String, CaseIterable {
     case workflows, lua, stock, replay, waiting
     case waitingResident = "waiting-resident"
-    case coldstart
+    case scale, coldstart
 
     func measure(_ load: Workload) async throws -> [Figure] {
         switch self {
@@ -68,6 +68,7 @@ enum Row: String, CaseIterable {
         case .replay: try await ReplayRow(load: load).measure()
         case .waiting: try await WaitingRow(load: load, residentRuns: 0).measure()
         case .waitingResident: try await WaitingRow(load: load, residentRuns: nil).measure()
+        case .scale: try await ScaleRow(load: load).measure()
         case .coldstart: try ColdStartRow(load: load).measure()
         }
     }
@@ -80,6 +81,9 @@ struct Workload {
     let luaStates: Int
     let replayedSteps: Int
     let waitingRuns: Int
+    let wakingRuns: Int
+    let stepsOfOneRun: Int
+    let itemsOfOneRun: Int
 
     init(isQuick: Bool) {
         rounds = isQuick ? 1 : 5
@@ -87,6 +91,9 @@ struct Workload {
         luaStates = isQuick ? 200 : 2000
         replayedSteps = isQuick ? 200 : 2000
         waitingRuns = isQuick ? 2000 : 100_000
+        wakingRuns = isQuick ? 500 : 10_000
+        stepsOfOneRun = isQuick ? 500 : 10_000
+        itemsOfOneRun = isQuick ? 500 : 50_000
     }
 }
 

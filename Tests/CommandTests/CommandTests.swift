@@ -48,6 +48,20 @@ struct CommandTests {
         #expect(said.errors.contains("Did you mean `perigee explain PG"))
     }
 
+    @Test func `schedules list shows when each one runs next`() throws {
+        let hourly = "return workflow { on = { every = \"1h\" }, run = function() end }"
+        let place = try Workplace(scripts: ["hourly.lua": hourly])
+        try place.serve()
+        let said = try place.run("schedules", "list")
+        #expect(said.status == 0)
+        let fields = said.output.split(separator: "\t", omittingEmptySubsequences: false)
+        #expect(
+            fields.count == 9 && fields[0].hasPrefix("sch_") && fields[1] == "hourly"
+                && fields[2] == "every 1h")
+        #expect(fields[3].hasSuffix(":00:00Z") && fields[5] == "skip" && fields[6] == "one")
+        #expect(try place.run("check").output.contains("every 1h"))
+    }
+
     // MARK: check
 
     @Test func `check shows the line of a broken script with a caret and fails`() throws {

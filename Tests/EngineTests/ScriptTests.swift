@@ -35,7 +35,30 @@ struct ScriptTests {
                 "return workflow { run = function() end,\n concurrency = { limit = 1 } }", "PG1007",
                 "not available", 2
             ),
-            ("return workflow { run = function() end, on = { cron = \"* * * * *\" } }", "PG1007", "cron", 1),
+            ("return workflow { run = function() end, on = { at = \"7d\" } }", "PG1007", "at", 1),
+            (
+                "return workflow {\n on = { cron = \"0 25 * * *\" }, run = function() end }", "PG1100",
+                "\"25\" is no hour", 2
+            ),
+            (
+                "return workflow {\n on = { cron = \"0 2 * * *\",\n tz = \"Europe/Pariss\" }, run = function() end }",
+                "PG1101", "Did you mean \"Europe/Paris\"?", 3
+            ),
+            ("return workflow {\n on = { every = \"10ms\" }, run = function() end }", "PG1102", "shorter", 2),
+            (
+                "return workflow {\n on = { every = \"1h\", overlap = \"skipp\" }, run = function() end }",
+                "PG1102",
+                "Did you mean \"skip\"?", 2
+            ),
+            ("return workflow {\n on = { every = 15 }, run = function() end }", "PG1013", "15 what?", 2),
+            (
+                "return workflow {\n on = { manual = true, tz = \"UTC\" }, run = function() end }", "PG1011",
+                "goes with `cron`", 2
+            ),
+            (
+                "return workflow {\n on = { { every = \"60m\" }, { every = \"1h\" } }, run = function() end }",
+                "PG1102", "declared twice", 2
+            ),
             (
                 "return workflow { run = function() end, on = { http = \"orders\" } }", "PG1011",
                 "method and path", 1

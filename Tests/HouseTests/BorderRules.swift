@@ -8,6 +8,8 @@ struct BorderRules {
     private static let homes: [(modules: [String], folders: [String])] = [
         (["CLua"], []),
         (["CLuaShim"], ["Sources/PerigeeLua"]),
+        (["CRegex"], ["Sources/Perigee"]),
+        (["CSQLiteShim"], ["Sources/PerigeeSQLite"]),
         (["CStockLua"], ["Tests/LuaTests", "Tests/Benchmarks"]),
         (["GRDB", "GRDBSQLite"], ["Sources/PerigeeSQLite", "Tests/JournalTests", "Tests/Benchmarks"]),
         (

@@ -21,6 +21,7 @@ struct CatalogRules {
         "PG1030": "a script computes for too long",
         "PG1031": "a script needs too much memory",
         "PG1055": "a value that can't be joined to text, by `..` or by table.concat",
+        "PG1072": "a text is no UTF-8",
         "PG2002": "a call did not reach its host, or was broken off",
         "PG2003": "a call was not answered in time",
         "PG2005": "a reply is too large",

@@ -28,8 +28,10 @@ struct ShapeRules {
     @Test("A line has at most 120 characters")
     func lineLength() {
         let limit = 120
-        // Tests hold scripts in their texts, which are not broken.
-        let found = SourceTree.files.filter { !$0.path.hasPrefix("Tests/") }.flatMap { file in
+        // Tests hold scripts in their texts, which are not broken; the examples stand as their authors wrote them.
+        let found = SourceTree.files.filter { file in
+            !file.path.hasPrefix("Tests/") && !file.path.hasPrefix("scripts/")
+        }.flatMap { file in
             file.lines.indices.filter { file.lines[$0].utf8.count > limit && file.lines[$0].count > limit }
                 .map { "\(file.place($0)) has \(file.lines[$0].count) characters" }
         }

@@ -38,7 +38,7 @@ enum Language {
     init?(path: String) {
         switch path.split(separator: ".").last {
         case "swift": self = .swift
-        case "c", "h": self = .c
+        case "c", "cpp", "h": self = .c
         case "lua": self = .lua
         default: return nil
         }

@@ -37,8 +37,8 @@ import Testing
                 let got = await journal.perform(operation, now: now)
                 try #require(got == expected, "seed \(seed) step \(step): \(operation)")
                 if expected.succeeded { missing.remove(operation.name) }
-                let wanted = try await snapshot(of: model, now: now, histories: step % 20 == 0)
-                let held = try await snapshot(of: journal, now: now, histories: step % 20 == 0)
+                let wanted = try await model.snapshot(claimingAt: now, histories: step % 20 == 0)
+                let held = try await journal.snapshot(claimingAt: now, histories: step % 20 == 0)
                 let difference = zip(wanted.facts, held.facts).first { $0 != $1 }
                 try #require(difference == nil, "seed \(seed) step \(step) after: \(operation)")
                 try #require(wanted.facts.count == held.facts.count)
@@ -55,44 +55,5 @@ import Testing
             }
             try journal.close()
         }
-    }
-
-    /// What a journal shows of itself: all runs with their waits, all approvals and texts, and what is due;
-    /// with all entries and annotations where `histories` are wanted, which takes most of the time.
-    private func snapshot(
-        of journal: any Journal, now: Timestamp, histories: Bool
-    ) async throws -> (runs: [RunRecord], facts: [AnyHashable]) {
-        var runs: [RunRecord] = []
-        var facts: [AnyHashable] = []
-        for namespace in ["main", "second"] {
-            var query = RunQuery(namespace: namespace, limit: 40)
-            repeat {
-                let page = try await journal.runs(query)
-                facts.append(page)
-                for run in page.runs where histories {
-                    let history = try #require(try await journal.history(run: run.id))
-                    #expect(history.run == run)
-                    facts.append(history)
-                    facts.append(try await journal.relations(run: run.id))
-                }
-                runs += page.runs
-                query.cursor = page.nextCursor
-            } while query.cursor != nil
-            facts.append(try await journal.approvals(namespace: namespace, status: nil, limit: 500))
-            for workflow in ["a", "b"] {
-                for key in ["s1", "s2"] {
-                    facts.append(
-                        try await journal.state(namespace: namespace, workflow: workflow, key: key))
-                }
-            }
-            // A run that does not exist claims nothing, and tells what is due.
-            let claim = try await journal.claim(
-                host: "host-1", namespace: namespace, now: now, limit: 1, only: .max)
-            facts.append(claim)
-        }
-        for bundle in ["bundle of x", "bundle of y", "bundle of z"] {
-            facts.append(try await journal.files(bundle: bundle))
-        }
-        return (runs, facts)
     }
 }

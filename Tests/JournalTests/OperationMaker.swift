@@ -28,9 +28,10 @@ struct OperationMaker {
         case 6..<28:
             let only = chance(20) ? runs.randomElement(using: &random)?.number : nil
             return .claim(host: pick(hosts), limit: Int.random(in: 1...4, using: &random), only: only)
-        case 28..<70:
+        case 28..<67:
             let count = Int.random(in: 1...3, using: &random)
             return .commit((0..<count).compactMap { _ in commit(runs: runs, waits: waits, now: now) })
+        case 67..<70: return .advance(advance(now: now), isStale: chance(10))
         case 70..<86:
             let count = Int.random(in: 1...3, using: &random)
             return .submit((0..<count).map { _ in submission(now: now) })
@@ -96,6 +97,19 @@ struct OperationMaker {
                     timeoutMilliseconds: chance(20) ? Int64.random(in: 1...30_000, using: &random) : nil))
         }
         return submission
+    }
+
+    mutating func advance(now: Timestamp) -> ScheduleAdvance {
+        var submission = submission(now: now)
+        let isNew = chance(50)
+        let schedule = ScheduleRecord(
+            namespace: submission.namespace, id: pick(["sch_1", "sch_2"]), workflow: pick(["a", "b"]),
+            lastOccurrence: now, lastStarted: isNew ? now : nil,
+            pending: (0..<(chance(3) ? 1001 : pick([0, 0, 1, 3]))).map { now.adding(milliseconds: $0) },
+            withdrawnAt: chance(20) ? now : nil, note: chance(30) ? name("note") : nil)
+        if chance(20) { submission.starts = [] }
+        return ScheduleAdvance(
+            schedule: schedule, starts: submission.starts, terminates: chance(30) ? Array("{}".utf8) : nil)
     }
 
     mutating func commit(runs: [RunRecord], waits: [String], now: Timestamp) -> Commit? {

@@ -25,10 +25,11 @@ enum Operation: CustomStringConvertible {
     case decide(String, Decision)
     case cancel(String, isForced: Bool)
     case saveVersion(String, text: String)
+    case advance(ScheduleAdvance, isStale: Bool)
     case checkWritable
 
     static let names = [
-        "heartbeat", "release", "claim", "commit", "submit", "decide", "cancel", "saveVersion",
+        "heartbeat", "release", "claim", "commit", "submit", "decide", "cancel", "saveVersion", "advance",
         "checkWritable",
     ]
 
@@ -42,6 +43,7 @@ enum Operation: CustomStringConvertible {
         case .decide: "decide"
         case .cancel: "cancel"
         case .saveVersion: "saveVersion"
+        case .advance: "advance"
         case .checkWritable: "checkWritable"
         }
     }
@@ -56,6 +58,7 @@ enum Operation: CustomStringConvertible {
         case .heartbeat(let host, let lease): "heartbeat \(host) \(lease)"
         case .release(let host): "release \(host)"
         case .saveVersion(let workflow, _): "saveVersion \(workflow)"
+        case .advance(let advance, let isStale): "advance \(advance)\(isStale ? " stale" : "")"
         case .checkWritable: "checkWritable"
         }
     }
@@ -109,6 +112,12 @@ extension Journal {
                 namespace: "main", workflow: workflow, bundle: "bundle of \(text)", files: ["main.lua": text],
                 now: now)
             return Answer(value: version, succeeded: true)
+        case .advance(var advance, let isStale):
+            let stored = try await schedules(namespace: advance.schedule.namespace)
+            let revision = stored.first { $0.id == advance.schedule.id }?.revision ?? 0
+            advance.schedule.revision = isStale ? revision + 1 : revision
+            let receipt = try await self.advance(advance, now: now)
+            return Answer(value: receipt, succeeded: receipt != nil)
         case .checkWritable:
             try await checkWritable()
             return Answer(value: true, succeeded: true)

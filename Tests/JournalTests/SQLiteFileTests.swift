@@ -44,7 +44,7 @@ import Testing
             let journal = try SQLiteJournal(path: directory + "/a.db")
             #expect(try setting("synchronous", of: journal) == 2)
             #expect(try setting("page_size", of: journal) == 16384)
-            #expect(try setting("wal_autocheckpoint", of: journal) == 4000)
+            #expect(try setting("wal_autocheckpoint", of: journal) == 0)
             try await start("run_1", in: journal)
             #expect(try setting("synchronous", of: journal) == 2)
             try journal.close()
@@ -125,6 +125,12 @@ import Testing
             let short = directory + "/short.db"
             try Data("SQLite".utf8).write(to: URL(fileURLWithPath: short))
             try expectRefusal(of: short) { if case .damaged(short, _) = $0 { true } else { false } }
+            let empty = directory + "/empty.db"
+            try Data().write(to: URL(fileURLWithPath: empty))
+            try expectRefusal(of: empty) { if case .damaged(empty, _) = $0 { true } else { false } }
+            let alone = directory + "/alone.db"
+            try Data(repeating: 1, count: 5000).write(to: URL(fileURLWithPath: alone + "-wal"))
+            try expectRefusal(of: alone) { if case .damaged(alone, _) = $0 { true } else { false } }
             let foreign = directory + "/foreign.db"
             let queue = try DatabaseQueue(path: foreign)
             try await queue.write { try $0.execute(sql: "CREATE TABLE mine (x)") }

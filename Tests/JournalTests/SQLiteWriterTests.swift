@@ -35,7 +35,8 @@ import Testing
         try await withScratch { directory in
             let gate = Gate()
             let journal = try SQLiteJournal(
-                path: directory + "/a.db", maxPages: maxPages, onTransaction: { gate.pass($0, $1) })
+                path: directory + "/a.db", limits: StoreFile.Limits(maxPages: maxPages),
+                onTransaction: { gate.pass($0, $1) })
             try await body(journal, gate)
             try journal.close()
         }

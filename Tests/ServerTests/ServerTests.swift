@@ -44,6 +44,23 @@ private let broken = """
 
 /// The server in front of a real engine.
 struct ServerTests {
+    @Test func `schedules are listed with their next times, also on the page of the workflows`() async throws
+    {
+        let nightly =
+            "return workflow { on = { cron = \"0 2 * * *\", tz = \"Asia/Tokyo\" }, run = function() end }"
+        try await RunningServer.with(["nightly.lua": nightly, "echo.lua": echo]) { server in
+            let items = try #require(try await server.get("/v1/schedules").json["items"]?.array)
+            #expect(items.count == 1 && items[0]["workflow"] == "nightly" && items[0]["tz"] == "Asia/Tokyo")
+            #expect(
+                items[0]["overlap"] == "skip" && items[0]["catch_up"] == "one" && items[0]["pending"] == [])
+            #expect(items[0]["last_scheduled_for"] == .null && items[0]["note"] == .null)
+            let next = (items[0]["next"]?.array ?? []).compactMap(\.string)
+            #expect(next.count == 5 && next.allSatisfy { $0.hasSuffix("T02:00:00+09:00") })
+            let page = try await server.get("/workflows").text
+            #expect(page.contains("every day at 02:00, Asia/Tokyo (next "))
+        }
+    }
+
     @Test func `an event starts a run once, however often it is sent`() async throws {
         try await RunningServer.with(["echo.lua": echo]) { server in
             let event: JSON = ["type": "demo.requested", "data": ["n": 7], "id": "e1"]

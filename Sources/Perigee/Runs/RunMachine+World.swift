@@ -23,7 +23,8 @@ extension RunMachine {
         if let next { return .act(.commit(commit(next: next, at: now))) }
         if isReplaying {
             if replayNext() { return .advance }
-            return .diverged(divergence(at: fresh.first.flatMap { step(of: $0) }))
+            // A request to end that finds every branch shielded was all that was left.
+            if isReplaying { return .diverged(divergence(at: fresh.first.flatMap { step(of: $0) })) }
         }
         while !inbox.isEmpty || !answers.isEmpty {
             if takeAnswer(at: now) || takeInput(at: now) { return .advance }

@@ -10,6 +10,7 @@ enum HostFunction: String, CaseIterable {
     case begin_branch, stop_branches, branch_line, shield, enter, leave, changed, release
     case note, tag, status, now, clock, today, uuid, random, run_info
     case unknown_name, nearest, duration, time
+    case time_text, zone_offset, zone_time, regex, text_case, sha256
 
     static let names = allCases.map(\.rawValue)
 
@@ -33,6 +34,14 @@ enum HostFunction: String, CaseIterable {
         case .time:
             HostFunction.value(
                 arguments.first?.string.flatMap(Timestamp.init(rfc3339:)).map { .int($0.milliseconds) })
+        case .time_text:
+            HostFunction.value(
+                arguments.first?.int.map { .string(Timestamp(milliseconds: $0).description) })
+        case .zone_offset: ZoneCall(arguments)?.offset ?? .nothing
+        case .zone_time: ZoneCall(arguments)?.moment ?? .nothing
+        case .regex: RegexCall(arguments)?.reply ?? .nothing
+        case .text_case: HostFunction.value(TextCall.changeCase(arguments))
+        case .sha256: HostFunction.value(TextCall.sha256(arguments))
         default: nil
         }
     }

@@ -7,6 +7,7 @@ struct WorkflowDefinition: Sendable {
     enum Trigger: Sendable {
         case event(type: String, match: EventMatch, changed: [String])
         case http(method: String, path: String)
+        case schedule(Schedule)
         case manual
     }
 
@@ -36,6 +37,7 @@ struct WorkflowDefinition: Sendable {
             triggers = try declaredTriggers.map { trigger throws(DefinitionFault) in
                 try WorkflowDefinition.trigger(trigger)
             }
+            try WorkflowDefinition.checkSchedules(triggers)
             input = try declaredInput.map { schema throws(DefinitionFault) in try InputSchema(schema) }
             key = try fields["key"]?.string.map { text throws(DefinitionFault) in
                 try WorkflowDefinition.keyTemplate(text)
@@ -54,6 +56,7 @@ struct WorkflowDefinition: Sendable {
             let parts = declared.split(separator: " ", maxSplits: 1)
             return .http(method: String(parts[0]), path: String(parts[1]).trimmingPathSlashes())
         }
+        if fields["cron"] != nil || fields["every"] != nil { return .schedule(try Schedule(fields)) }
         guard let type = fields["event"]?.string else { return .manual }
         let match: EventMatch
         do {
@@ -66,6 +69,16 @@ struct WorkflowDefinition: Sendable {
         }
         let changed = fields["changed"]?.array?.compactMap(\.string) ?? []
         return .event(type: type, match: match, changed: changed)
+    }
+
+    /// Two schedules that are due at the same times would be one.
+    private static func checkSchedules(_ triggers: [Trigger]) throws(DefinitionFault) {
+        var known: Set<String> = []
+        for case .schedule(let schedule) in triggers where !known.insert(schedule.identity).inserted {
+            let word = schedule.declared["cron"] == nil ? "every" : "cron"
+            throw Schedule.fault(
+                "The schedule \(schedule.sentence) is declared twice.", "Remove one of them.", word)
+        }
     }
 
     private static func keyTemplate(_ key: String) throws(DefinitionFault) -> KeyTemplate {

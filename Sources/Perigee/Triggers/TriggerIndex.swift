@@ -14,6 +14,15 @@ struct TriggerIndex: Sendable {
         let changed: [String]
     }
 
+    /// A schedule of a workflow.
+    struct ScheduledTarget: Sendable {
+        let id: String
+        let schedule: Schedule
+        let target: Target
+    }
+
+    /// In order of the workflows.
+    private(set) var schedules: [ScheduledTarget] = []
     private var byEvent: [String: [EventTrigger]] = [:]
     private var byPath: [String: [(method: String, target: Target)]] = [:]
 
@@ -25,6 +34,9 @@ struct TriggerIndex: Sendable {
                     byEvent[type, default: []].append(
                         EventTrigger(target: target, match: match, changed: changed))
                 case .http(let method, let path): byPath[path, default: []].append((method, target))
+                case .schedule(let schedule):
+                    let id = schedule.id(workflow: target.version.workflow)
+                    schedules.append(ScheduledTarget(id: id, schedule: schedule, target: target))
                 case .manual: break
                 }
             }

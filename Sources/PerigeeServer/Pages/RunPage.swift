@@ -116,6 +116,8 @@ extension RunView.WaitLine {
 func triggerText(_ trigger: JSON) -> String {
     if let event = trigger["event"]?.string { return "on event \(event)" }
     if let http = trigger["http"]?.string { return "on request \(http.replacing(" /", with: " /hooks/"))" }
+    if let cron = trigger["cron"]?.string { return "at cron \(cron), \(trigger["tz"]?.string ?? "UTC")" }
+    if let interval = trigger["every"]?.string { return "every \(interval)" }
     if trigger["manual"] != nil { return "by hand" }
     switch trigger["type"]?.string {
     case "manual": return "by hand"

@@ -26,19 +26,23 @@ struct WorkflowsView {
     var rows: [Row]
     var hasRows: Bool
 
-    init(_ workflows: [WorkflowInfo]) {
-        rows = workflows.map { Row($0) }
+    init(_ workflows: [WorkflowInfo], schedules: [ScheduleInfo]) {
+        rows = workflows.map { Row($0, schedules: schedules) }
         hasRows = !rows.isEmpty
     }
 }
 
 extension WorkflowsView.Row {
-    init(_ workflow: WorkflowInfo) {
+    init(_ workflow: WorkflowInfo, schedules: [ScheduleInfo]) {
         id = workflow.id
         name = workflow.name ?? workflow.id
         about = workflow.about
         version = workflow.version
-        triggers = workflow.triggers.map(triggerText)
+        triggers = workflow.triggers.map { trigger in
+            let schedule = schedules.first { $0.workflow == workflow.id && $0.declared == trigger }
+            guard let schedule else { return triggerText(trigger) }
+            return schedule.sentence + (schedule.next.first.map { " (next \($0))" } ?? "")
+        }
         isDeleted = workflow.isDeleted
         fault = workflow.error.map { problem in
             WorkflowsView.Fault(
@@ -55,7 +59,7 @@ extension Pages {
             Route(.get, "/workflows") { _, _ in
                 await page(
                     "workflows", title: "Workflows", section: .workflows,
-                    content: WorkflowsView(host.workflows),
+                    content: WorkflowsView(host.workflows, schedules: try await host.schedules()),
                     live: "/v1/stream")
             }
         ]

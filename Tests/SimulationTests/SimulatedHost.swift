@@ -1,0 +1,306 @@
+import Foundation
+import Logging
+import PerigeeJournal
+import PerigeeLua
+import PerigeeTesting
+
+@testable import Perigee
+
+/// A host whose every choice comes from a seed: the engine's own executions and journal, with the order of answers,
+/// the clock and the crashes decided here instead of by threads.
+final class SimulatedHost {
+    /// What the world saw.
+    struct World {
+        /// How often each call was sent, by its idempotency key, with the address.
+        var calls: [String: (count: Int, url: String)] = [:]
+        var violations: [String] = []
+    }
+
+    private struct Pending {
+        var run: Int64
+        var epoch: Int64
+        var start: RunMachine.Start
+    }
+
+    private let journal: any Journal
+    private let context: RunContext
+    private let programs: [String: CompiledBundle]
+    private var random: SeededGenerator
+    /// How many of a hundred commits fail, before or after they are durable.
+    private let faults: Int
+    private var life = 0
+    private var executions: [Int64: RunExecution] = [:]
+    private var pending: [Pending] = []
+    private var events = 0
+    private(set) var now = Timestamp(milliseconds: 1_790_000_000_000)
+    private(set) var world = World()
+    /// What happened, for the message of a failure.
+    private(set) var trace: [String] = []
+
+    init(
+        journal: any Journal, programs: [String: CompiledBundle], random: SeededGenerator, faults: Int
+    ) {
+        self.journal = journal
+        self.programs = programs
+        self.random = random
+        self.faults = faults
+        context = RunContext(
+            ambient: ManualClock(), settings: Settings(secret: { _ in nil }, config: { _ in nil }),
+            limits: LuaLimits(), publicURL: "http://localhost",
+            findWorkflow: { .failure(Child.unknown($0, near: nil)) })
+    }
+
+    private func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
+
+    private func say(_ text: String) {
+        trace.append(text)
+        if trace.count > 400 { trace.removeFirst(200) }
+    }
+
+    private var hostID: String { "host-\(life)" }
+
+    // MARK: The world of the test
+
+    /// Lets everything happen, in any order, until no run can go on any more.
+    ///
+    /// - Returns: whether all runs have ended or need attention; otherwise something is stuck.
+    func runToEnd(maxSteps: Int) async throws -> Bool {
+        try await beat()
+        for _ in 0..<maxSteps {
+            switch Int.random(in: 0..<100, using: &random) {
+            case 0..<45 where !pending.isEmpty: try await answer()
+            case 45..<60: try await claim()
+            case 60..<63 where faults > 0: try await crash()
+            case 63..<68: evict()
+            case 68..<85: try await decideOrTell()
+            default:
+                if try await isDone() { return true }
+                if pending.isEmpty { try await passTime() }
+            }
+        }
+        return try await isDone()
+    }
+
+    private func isDone() async throws -> Bool {
+        let open = try await journal.runs(
+            RunQuery(namespace: "main", statuses: [.queued, .running, .waiting], limit: 1))
+        return open.runs.isEmpty
+    }
+
+    private func beat() async throws {
+        _ = try await journal.heartbeat(host: hostID, now: now, leaseUntil: now.adding(milliseconds: 1 << 40))
+    }
+
+    /// The process is gone with all that it had in memory; what was on its way may still arrive.
+    private func crash() async throws {
+        say("crash")
+        let zombies = executions
+        executions = [:]
+        pending = []
+        life += 1
+        try await beat()
+        try await journal.release(host: "host-\(life - 1)", now: now)
+        // A commit of the old process that comes late has to be refused.
+        guard chance(50), let zombie = zombies.values.min(by: { $0.run.number < $1.run.number }) else {
+            return
+        }
+        let late = Commit(run: zombie.run.number, epoch: zombie.machine.epoch, at: now, next: .waiting)
+        if case .success? = try await journal.commit([late]).first {
+            world.violations.append("a commit of a host that is gone was taken")
+        }
+    }
+
+    private func passTime() async throws {
+        let runs = try await journal.runs(
+            RunQuery(namespace: "main", statuses: [.waiting, .running], limit: 500))
+        let due = runs.runs.flatMap(\.waits).compactMap(\.dueAt).min()
+        now = max(now.adding(milliseconds: 1), chance(80) ? due ?? now : now.adding(milliseconds: 1000))
+        say("time \(now.milliseconds % 100_000_000)")
+        try await claim()
+    }
+
+    /// An event comes, or somebody decides.
+    private func decideOrTell() async throws {
+        let runs = try await journal.runs(
+            RunQuery(namespace: "main", statuses: [.waiting, .running], limit: 500))
+        guard let wait = runs.runs.flatMap(\.waits).filter(\.isForPeople).randomElement(using: &random) else {
+            return
+        }
+        switch wait.kind {
+        case .approval:
+            let id = Int(wait.address.label.split(separator: " ").last ?? "") ?? 0
+            let outcome = id.isMultiple(of: 2) ? "approve" : "reject"
+            say("decide \(wait.id) \(outcome)")
+            _ = try await journal.decide(approval: wait.id, Decision(outcome: outcome, by: "boss", at: now))
+        case .event(let type, _):
+            events += 1
+            let id = Int(type.dropFirst()) ?? 0
+            let event = EventRecord(
+                id: "evt_\(events)", namespace: "main", source: "test", sourceID: "\(events)", type: type,
+                data: JSON.object(["n": .int(Int64(id.answer))]).bytes, at: now)
+            say("tell \(type)")
+            _ = try await journal.submit([Submission(namespace: "main", event: event, starts: [])], now: now)
+        default: break
+        }
+    }
+
+    // MARK: The host
+
+    private func claim() async throws {
+        let claim = try await journal.claim(
+            host: hostID, namespace: "main", now: now, limit: Int.random(in: 1...4, using: &random), only: nil
+        )
+        let before = life
+        for claimed in claim.runs where life == before { try await take(claimed) }
+        for claimed in claim.told where life == before {
+            guard let execution = executions[claimed.run.number],
+                execution.machine.epoch == claimed.run.epoch
+            else { continue }
+            execution.machine.take(claimed)
+            if let error = claimed.run.cancelRequest {
+                execution.machine.receive(.endRequested(.cancelled, error: error))
+            }
+            try await advance(execution)
+        }
+    }
+
+    private func take(_ claimed: ClaimedRun) async throws {
+        say("take \(claimed.run.id) epoch \(claimed.run.epoch)")
+        guard let compiled = programs[claimed.run.workflow] else { return }
+        let execution: RunExecution
+        if let resident = executions.removeValue(forKey: claimed.run.number),
+            resident.machine.epoch == claimed.run.epoch - 1
+        {
+            execution = resident
+            execution.machine.take(claimed)
+        } else {
+            var entries: [Entry] = []
+            repeat {
+                let part = try await journal.entries(
+                    run: claimed.run.number, after: entries.last?.sequence ?? 0, limit: 500)
+                entries += part
+                if part.isEmpty { break }
+            } while true
+            execution = try RunExecution(
+                machine: RunMachine(claimed, entries: entries, publicURL: "http://localhost"),
+                compiled: compiled,
+                context: context)
+        }
+        if let error = claimed.run.cancelRequest {
+            execution.machine.receive(.endRequested(.cancelled, error: error))
+        }
+        executions[claimed.run.number] = execution
+        try await advance(execution)
+    }
+
+    private func advance(_ execution: RunExecution) async throws {
+        var progress = execution.advance(at: { self.now })
+        while case .preempted = progress { progress = execution.advance(at: { self.now }) }
+        let dropped = execution.machine.takeDroppedEffects()
+        pending.removeAll { $0.run == execution.run.number && dropped.contains($0.start.token) }
+        guard case .action(let action) = progress else { return }
+        try await perform(action, execution)
+    }
+
+    private func perform(_ action: RunMachine.Action, _ execution: RunExecution) async throws {
+        switch action {
+        case .commit(let commit): try await self.commit(commit, execution)
+        case .perform(let starts):
+            pending += starts.map {
+                Pending(run: execution.run.number, epoch: execution.machine.epoch, start: $0)
+            }
+        case .release:
+            pending.removeAll { $0.run == execution.run.number }
+            if chance(50) { executions[execution.run.number] = nil }
+        case .rest: break
+        }
+    }
+
+    private func commit(_ commit: Commit, _ execution: RunExecution) async throws {
+        let fails = chance(faults)
+        let isKept = !fails || chance(50)
+        if isKept {
+            var commit = commit
+            commit.emits = commit.emits.map { submission in
+                events += 1
+                var submission = submission
+                submission.event?.id = "evt_\(events)"
+                return submission
+            }
+            if case .failure(let error)? = try await journal.commit([commit]).first {
+                world.violations.append("a commit was refused: \(error)")
+                return
+            }
+        }
+        say("commit \(execution.run.id) \(commit.entries.map(\.sequence)) \(fails ? "fails \(isKept)" : "")")
+        guard !fails else { return try await crash() }
+        try await perform(execution.machine.committed(commit), execution)
+        if executions[execution.run.number] === execution, execution.machine.hasInput, commit.next == .running
+        {
+            try await advance(execution)
+        }
+    }
+
+    /// A waiting run leaves memory.
+    private func evict() {
+        let idle = executions.filter { run in !pending.contains { $0.run == run.key } }
+        // One that works on something is not let go of by its host, only by a crash.
+        guard let number = idle.keys.sorted().randomElement(using: &random) else { return }
+        say("evict \(number)")
+        executions[number] = nil
+    }
+
+    /// One of the calls under way, whichever, comes to its end.
+    private func answer() async throws {
+        let place = Int.random(in: pending.indices, using: &random)
+        let effect = pending.remove(at: place)
+        guard let result = try await outcome(of: effect) else { return }
+        // The answer is lost on its way, with the process.
+        if faults > 0, chance(2) { return try await crash() }
+        guard let execution = executions[effect.run], execution.machine.epoch == effect.epoch else { return }
+        say("answer \(execution.run.id) \(effect.start.step.address)")
+        execution.machine.receive(.effectEnded(token: effect.start.token, result))
+        try await advance(execution)
+    }
+
+    private func outcome(of effect: Pending) async throws -> EffectResult? {
+        if case .state(let key) = effect.start.effect {
+            guard let run = executions[effect.run]?.run else { return nil }
+            return await StateValue.read(
+                key, of: run, in: journal, ambient: context.ambient, logger: Logger(label: "test"))
+        }
+        guard case .http(let call) = effect.start.effect else {
+            return .outcome(.success(JSON.bool(true).bytes), attempts: 1, startedAt: now)
+        }
+        let request = try call.request(attempt: 1, settings: context.settings)
+        let url = URLComponents(string: request.url)?.path ?? ""
+        let key = request.headers.first { $0.name == "Idempotency-Key" }?.value ?? "none"
+        let seen = world.calls[key]
+        if let seen, seen.url != url { world.violations.append("\(key) stands for \(seen.url) and \(url)") }
+        world.calls[key] = ((seen?.count ?? 0) + 1, url)
+        let id = url.split(separator: "/").last.flatMap { Int($0) } ?? 0
+        let isRefused = url.hasPrefix("/refused")
+        let reply = HTTPReply(
+            status: isRefused ? 422 : 200, headers: [("Content-Type", "application/json")],
+            body: Array("{\"n\":\(id.answer)}".utf8))
+        guard isRefused else {
+            return .outcome(
+                .success(HTTPAttempts.value(reply, attempts: 1).bytes), attempts: 1, startedAt: now)
+        }
+        let error = ScriptError(
+            code: "PG2014", kind: "http", message: "refused", hint: "",
+            fields: ["response": HTTPAttempts.value(reply, attempts: nil)])
+        return .outcome(.failure(error.bytes), attempts: 1, startedAt: now)
+    }
+}
+
+extension Wait {
+    /// Whether the test itself answers it.
+    fileprivate var isForPeople: Bool {
+        switch kind {
+        case .approval: true
+        case .event(let type, _): type.hasPrefix("e")
+        default: false
+        }
+    }
+}
