@@ -47,6 +47,11 @@ function flow.stop(text)
   return host.await_step("flow.stop", "Stop", { text = text ~= nil and tostring(text) or nil })
 end
 
+--- Hands data that can't go on to a person: the repaired data, or nil if it was discarded.
+function flow.park(label, given)
+  return host.load("park")(label, given)
+end
+
 --- Whether this run comes to this line for the first time in a version that has it. The name is kept with the run.
 function flow.changed(name)
   options.label("flow.changed", name)

@@ -6,13 +6,12 @@ local raise = host.load("errors")
 local known = {
   name = "string", about = "string", owner = "string", on = "table", key = "string", input = "table",
   tags = "table", timeout = { "string", "number" }, run = "function", on_cancel = "function",
-  on_failure = "function",
+  on_failure = "function", on_conflict = "string", concurrency = "table", keep = { "string", "number" },
 }
 
 -- Known to the language, and not yet to this host: refused rather than passed over.
 local later = {
-  "on_conflict", "output", "concurrency", "throttle", "rate_limit", "debounce", "batch", "priority", "retry",
-  "breaker", "on_reload", "keep", "alerts",
+  "output", "throttle", "rate_limit", "debounce", "batch", "priority", "retry", "breaker", "on_reload", "alerts",
 }
 
 local trigger_known = {
@@ -66,11 +65,53 @@ local function trigger(given)
   return given
 end
 
+local conflicts = { "use_existing", "reject", "cancel_existing", "queue" }
+
+local function check_conflict(given)
+  for _, known_one in ipairs(conflicts) do
+    if given == known_one then return end
+  end
+  local near = host.nearest(given, conflicts)
+  raise { code = "PG1110", kind = "script", name = "on_conflict",
+          message = ("workflow: `on_conflict` = \"%s\" is not known."):format(given),
+          hint = near and ("Did you mean \"%s\"?"):format(near)
+            or ("Write one of: %s."):format(table.concat(conflicts, ", ")) }
+end
+
+local function check_concurrency(given)
+  options.check("workflow: concurrency", given, { key = "string", limit = "integer" })
+  local limit = options.need("workflow: concurrency", given, "limit",
+                             "concurrency = { key = \"account_id\", limit = 1 }")
+  if limit < 1 or limit > 1000000 then
+    raise { code = "PG1111", kind = "script", name = "limit",
+            message = ("workflow: `concurrency` has the limit %d."):format(limit),
+            hint = "Write a number from 1 to 1000000; without a limit, remove `concurrency`." }
+  end
+  if given.key == "" then
+    raise { code = "PG1112", kind = "script", name = "concurrency",
+            message = "workflow: the key of `concurrency` is empty.",
+            hint = "Name a field of the input, key = \"account_id\", or remove `key` for one line of all runs." }
+  end
+end
+
+local function check_keep(given)
+  if given == "forever" then return end
+  if type(given) ~= "string" or not host.duration(given) then
+    raise { code = "PG1113", kind = "script", name = "keep",
+            message = ("workflow: `keep` = %s is neither a duration nor \"forever\"."):format(
+              type(given) == "string" and ("\"%s\""):format(given) or tostring(given)),
+            hint = "Write for example keep = \"90d\", or keep = \"forever\"." }
+  end
+end
+
 return function(given)
   options.kind("workflow", "the definition", given, "table")
   refuse_later("workflow", given, later)
   options.check("workflow", given, known)
   options.need("workflow", given, "run", "run = function(input) … end")
+  if given.on_conflict then check_conflict(given.on_conflict) end
+  if given.concurrency then check_concurrency(given.concurrency) end
+  if given.keep then check_keep(given.keep) end
   local on = given.on or { manual = true }
   local list = #on > 0 and on or { on }
   for index, one in ipairs(list) do

@@ -60,7 +60,9 @@ public struct ErrorPage: Hashable, Sendable {
         PackageResources.PG1074_md, PackageResources.PG1075_md, PackageResources.PG1076_md,
         PackageResources.PG1077_md, PackageResources.PG1078_md, PackageResources.PG1090_md,
         PackageResources.PG1091_md, PackageResources.PG1100_md, PackageResources.PG1101_md,
-        PackageResources.PG1102_md, PackageResources.PG1103_md, PackageResources.PG2000_md,
+        PackageResources.PG1102_md, PackageResources.PG1103_md, PackageResources.PG1110_md,
+        PackageResources.PG1111_md, PackageResources.PG1112_md, PackageResources.PG1113_md,
+        PackageResources.PG1120_md, PackageResources.PG1121_md, PackageResources.PG2000_md,
         PackageResources.PG2001_md, PackageResources.PG2002_md, PackageResources.PG2003_md,
         PackageResources.PG2004_md, PackageResources.PG2005_md, PackageResources.PG2006_md,
         PackageResources.PG2007_md, PackageResources.PG2008_md, PackageResources.PG2009_md,
@@ -82,8 +84,9 @@ public struct ErrorPage: Hashable, Sendable {
         PackageResources.PG4032_md, PackageResources.PG4040_md, PackageResources.PG4041_md,
         PackageResources.PG4042_md, PackageResources.PG4043_md, PackageResources.PG4044_md,
         PackageResources.PG4045_md, PackageResources.PG4046_md, PackageResources.PG4047_md,
-        PackageResources.PG4050_md, PackageResources.PG5000_md, PackageResources.PG5001_md,
-        PackageResources.PG5002_md, PackageResources.PG5003_md, PackageResources.PG5004_md,
-        PackageResources.PG5005_md,
+        PackageResources.PG4050_md, PackageResources.PG4110_md, PackageResources.PG4120_md,
+        PackageResources.PG4121_md, PackageResources.PG4122_md, PackageResources.PG5000_md,
+        PackageResources.PG5001_md, PackageResources.PG5002_md, PackageResources.PG5003_md,
+        PackageResources.PG5004_md, PackageResources.PG5005_md,
     ]
 }

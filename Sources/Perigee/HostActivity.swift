@@ -16,6 +16,8 @@ public enum HostActivity: Sendable {
     /// The run waits; `approval` is the id of the decision that it waits for.
     case waiting(run: String, workflow: String, step: String, what: String, approval: String?)
     case decided(run: String, workflow: String, step: String, outcome: String, by: String, comment: String?)
+    /// People were reminded of a decision, for the how-manieth time.
+    case reminded(run: String, workflow: String, step: String, approval: String, number: Int)
     /// The run ended, or needs attention; `error` is the JSON of what went wrong.
     case runEnded(run: String, workflow: String, status: RunStatus, milliseconds: Int64, error: Payload?)
     /// A script told a number by `flow.metric`.
@@ -68,5 +70,25 @@ final class ActivityHub: Sendable {
 
     func finish() {
         for subscriber in state.withLock({ Array($0.subscribers.values) }) { subscriber.finish() }
+    }
+}
+
+extension ActivityHub {
+    /// Tells of a run that has ended without a host that worked on it.
+    func sendEnded(_ run: RunRecord, to waiters: EndWaiters) {
+        let since = run.startedAt ?? run.createdAt
+        send(
+            .runEnded(
+                run: run.id, workflow: run.workflow, status: run.status,
+                milliseconds: (run.endedAt ?? since).milliseconds - since.milliseconds, error: run.error))
+        send(.runChanged(id: run.id))
+        waiters.ended(run.id)
+    }
+
+    /// Tells of runs that one with the same key cancelled; those that unwind are told by the next claim.
+    func send(cancelled runs: [RunRecord], to waiters: EndWaiters) {
+        for run in runs {
+            if run.status.isFinal { sendEnded(run, to: waiters) } else { send(.runChanged(id: run.id)) }
+        }
     }
 }

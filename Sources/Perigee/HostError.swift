@@ -125,12 +125,14 @@ public struct HostError: ExplainedError, Hashable {
         let status =
             switch error {
             case .idempotencyKeyReused: 422
+            case .keyTaken: 409
             case .invalid: 400
             case .diskFull: 507
             case .fenced, .wrongSequence, .inUse, .damaged, .newerSchema, .io, .syncFailed: 503
             }
         self.init(
-            code: error.code, status: status, title: status == 507 ? "No room left" : "Storage",
+            code: error.code, status: status,
+            title: status == 507 ? "No room left" : status == 409 ? "Key is taken" : "Storage",
             message: error.message,
             hint: error.hint)
     }

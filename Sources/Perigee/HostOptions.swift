@@ -1,4 +1,5 @@
 import Foundation
+public import PerigeeJournal
 public import PerigeeLua
 
 /// How a host behaves.
@@ -32,6 +33,8 @@ public struct HostOptions: Sendable {
     public var maxEventBytes = 1_048_576
     /// How often the scripts folder is looked at, in milliseconds.
     public var scanMilliseconds: Int64 = 400
+    /// How long ended runs of workflows without `keep` stay, and events that nothing refers to.
+    public var keep = Keep.milliseconds(30 * 86_400_000)
     /// How long a host that is to end waits for steps under way, in milliseconds.
     public var drainMilliseconds: Int64 = 10_000
 

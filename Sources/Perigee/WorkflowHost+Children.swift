@@ -27,12 +27,7 @@ extension WorkflowHost {
                 let run = try await run(id: child.id)
                 guard run.endedAt == parent.endedAt else { continue }
                 await shard(of: run.number)?.giveUp(run.number)
-                activityHub.send(
-                    .runEnded(
-                        run: run.id, workflow: run.workflow, status: run.status, milliseconds: 0,
-                        error: run.error))
-                activityHub.send(.runChanged(id: run.id))
-                waiters.ended(run.id)
+                activityHub.sendEnded(run, to: waiters)
                 await tellChildren(of: run.id)
             }
         } catch {

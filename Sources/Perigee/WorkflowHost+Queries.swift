@@ -2,8 +2,6 @@ public import PerigeeJournal
 import Synchronization
 
 extension WorkflowHost {
-    // MARK: Runs
-
     /// A run as it stands.
     ///
     /// - Throws: ``HostError`` if there is none; ``JournalError`` if the store fails.
@@ -61,13 +59,8 @@ extension WorkflowHost {
         case .alreadyEnded(let run): throw HostError.alreadyEnded(run)
         case .ended(let run):
             await shard(of: run.number)?.giveUp(run.number)
-            activityHub.send(
-                .runEnded(
-                    run: id, workflow: run.workflow, status: run.status, milliseconds: 0,
-                    error: error))
-            activityHub.send(.runChanged(id: id))
-            waiters.ended(id)
-            // Its locks are free, those who waited for it have their answer, and its children are closed.
+            activityHub.sendEnded(run, to: waiters)
+            // Its end may have let a run go on that waited for it, or for its key, its slot or its locks.
             dispatcher.poke()
             await tellChildren(of: id)
             return run
@@ -106,70 +99,6 @@ extension WorkflowHost {
                 group.cancelAll()
             }
         }
-    }
-
-    // MARK: Approvals
-
-    /// Approvals, those that are due first first.
-    ///
-    /// - Parameters:
-    ///   - status: only these; `nil` for all.
-    ///   - limit: at most this many, 1 to 500.
-    /// - Throws: ``JournalError`` if the store fails.
-    public func approvals(status: ApprovalStatus?, limit: Int) async throws -> [ApprovalRecord] {
-        try await journal.approvals(namespace: namespace, status: status, limit: limit)
-    }
-
-    /// An approval as it stands.
-    ///
-    /// - Throws: ``HostError`` if there is none; ``JournalError`` if the store fails.
-    public func approval(id: String) async throws -> ApprovalRecord {
-        guard let approval = try await journal.approval(id: id), approval.namespace == namespace else {
-            throw HostError.unknownApproval(id)
-        }
-        return approval
-    }
-
-    /// Decides an approval.
-    ///
-    /// The first decision counts.
-    ///
-    /// - Parameters:
-    ///   - outcome: one of its choices; capitals do not matter.
-    ///   - by: who decides.
-    /// - Returns: the approval with the decision.
-    /// - Throws: ``HostError`` for an unknown approval, one that is no longer open, an unknown outcome or a missing
-    ///   comment; ``JournalError`` if the store fails.
-    public func decide(
-        approval id: String, outcome: String, by: String, comment: String? = nil, form: JSON? = nil
-    ) async throws -> ApprovalRecord {
-        let approval = try await approval(id: id)
-        guard approval.status == .waiting else { throw HostError.alreadyDecided(approval) }
-        guard let choice = approval.request.choices.first(where: { $0.lowercased() == outcome.lowercased() })
-        else {
-            throw HostError.unknownOutcome(outcome, approval.request.choices)
-        }
-        let comment = comment.flatMap { $0.allSatisfy(\.isWhitespace) ? nil : $0 }
-        if comment == nil, approval.request.commentRequiredOn.contains(choice) {
-            throw HostError.commentRequired(choice)
-        }
-        guard by.utf8.count <= 256, (comment ?? "").utf8.count <= 16_384 else {
-            throw HostError.invalid("`by` or `comment` is too long.", hint: "At most 256 bytes and 16 KiB.")
-        }
-        let decision = Decision(
-            outcome: choice, by: by.isEmpty ? "unknown" : by, at: ambient.now, comment: comment,
-            form: form?.bytes)
-        guard let decided = try await journal.decide(approval: id, decision) else {
-            throw HostError.unknownApproval(id)
-        }
-        guard decided.isNew else { throw HostError.alreadyDecided(decided.approval) }
-        dispatcher.poke()
-        activityHub.send(
-            .decided(
-                run: approval.run, workflow: approval.workflow, step: approval.address.label, outcome: choice,
-                by: decision.by, comment: comment))
-        activityHub.send(.runChanged(id: approval.run))
-        return decided.approval
     }
 }
 

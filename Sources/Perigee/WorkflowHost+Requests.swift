@@ -28,6 +28,8 @@ public struct EventReceipt: Hashable, Sendable {
     public var runs: [String]
     /// Whether it had been accepted before.
     public var isDuplicate: Bool
+    /// The runs that it did not start because their keys are taken (`on_conflict = "reject"`).
+    public var refused: [KeyTaken]
 }
 
 /// A run that somebody starts by hand.
@@ -113,8 +115,8 @@ extension WorkflowHost {
     ///   - input: the argument of its `run`.
     ///   - key: the business key; `nil` for the one that the workflow makes of the input.
     /// - Returns: the run, new or found by its key.
-    /// - Throws: ``HostError`` for an unknown workflow or an input that does not fit;
-    ///   ``JournalError`` if the store fails.
+    /// - Throws: ``HostError`` for an unknown workflow, an input that does not fit, or a key that is taken where the
+    ///   workflow rejects a second run; ``JournalError`` if the store fails.
     public func start(_ workflow: String, input: some Encodable & Sendable, key: String? = nil) async throws
         -> RunHandle
     {
@@ -163,7 +165,11 @@ extension WorkflowHost {
     public func send(_ events: [NewEvent]) async throws -> [Result<EventReceipt, HostError>] {
         let checked = events.map { event in Result { () throws(HostError) in try submission(event) } }
         return try await submit(checked).map { result in
-            result.map { EventReceipt(eventID: $0.eventID ?? "", runs: $0.runs, isDuplicate: $0.isDuplicate) }
+            result.map {
+                EventReceipt(
+                    eventID: $0.eventID ?? "", runs: $0.runs, isDuplicate: $0.isDuplicate, refused: $0.refused
+                )
+            }
         }
     }
 
@@ -192,7 +198,8 @@ extension WorkflowHost {
     ///   - path: what follows `/hooks/`.
     ///   - body: the request's body, which is the run's input.
     /// - Returns: the run; `nil` if no workflow has this path.
-    /// - Throws: ``HostError`` for a wrong method or an input that does not fit; ``JournalError`` if the store fails.
+    /// - Throws: ``HostError`` for a wrong method, an input that does not fit, or a key that is taken where the
+    ///   workflow rejects a second run; ``JournalError`` if the store fails.
     public func hook(method: String, path: String, body: JSON) async throws -> RunRecord? {
         switch registry.triggers.hook(method: method, path: path) {
         case .unknown: return nil
@@ -219,6 +226,9 @@ extension WorkflowHost {
         var receipts = good.isEmpty ? [] : try await journal.submit(good, now: ambient.now)
         receipts.reverse()
         dispatcher.poke()
+        for case .success(let receipt) in receipts {
+            activityHub.send(cancelled: receipt.cancelled, to: waiters)
+        }
         return checked.map { result in
             switch result {
             case .failure(let error): .failure(error)

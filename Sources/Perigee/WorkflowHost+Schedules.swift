@@ -71,12 +71,6 @@ extension WorkflowHost {
     /// A run was ended in the store: what works on it here gives it up, and everybody is told.
     func tellTerminated(_ run: RunRecord) async {
         await shard(of: run.number)?.giveUp(run.number)
-        let since = run.startedAt ?? run.createdAt
-        activityHub.send(
-            .runEnded(
-                run: run.id, workflow: run.workflow, status: run.status,
-                milliseconds: (run.endedAt ?? since).milliseconds - since.milliseconds, error: run.error))
-        activityHub.send(.runChanged(id: run.id))
-        waiters.ended(run.id)
+        activityHub.sendEnded(run, to: waiters)
     }
 }

@@ -19,6 +19,7 @@ public final class WorkflowHost: Service, Sendable {
     let logger: Logger
     let activityHub = ActivityHub()
     let dispatcher: Dispatcher
+    private let reminders: ReminderClock
     private let http: (any HTTPTransport)?
     private let functions = Mutex(FunctionTable())
     let phase = Mutex(HostPhase())
@@ -49,6 +50,9 @@ public final class WorkflowHost: Service, Sendable {
             journal: journal,
             namespace: options.namespace, ambient: ambient, activity: activityHub)
         dispatcher = Dispatcher(journal: journal, options: options, ambient: ambient, logger: logger)
+        reminders = ReminderClock(
+            journal: journal, registry: registry, options: options, ambient: ambient, activity: activityHub,
+            dispatcher: dispatcher, logger: logger)
     }
 
     /// Registers a function that scripts call by `call(label, name, {…})`.
@@ -98,7 +102,8 @@ public final class WorkflowHost: Service, Sendable {
             findWorkflow: { [registry] in registry.named($0) })
         let services = RunServices(
             context: context, journal: journal, registry: registry, activity: activityHub, http: http,
-            functions: functions.withLock { $0 }, dispatcher: dispatcher, waiters: waiters, logger: logger,
+            functions: functions.withLock { $0 }, dispatcher: dispatcher, reminders: reminders,
+            waiters: waiters, logger: logger,
             onChildrenClosed: { [weak self] id in Task { await self?.tellChildren(of: id) } })
         phase.withLock { $0.services = services }
         let count = max(1, options.shards)
@@ -115,7 +120,9 @@ public final class WorkflowHost: Service, Sendable {
             group.addTask {
                 await self.repeatEvery(self.options.scanMilliseconds) { try await self.reload() }
             }
+            group.addTask { await self.reminders.run() }
             group.addTask { await self.scheduler.run(on: self) }
+            group.addTask { await Retention(host: self).run() }
             phase.withLock { $0.becomeReady() }
             await dispatcher.run { work in
                 switch work {
@@ -157,7 +164,10 @@ public final class WorkflowHost: Service, Sendable {
         let now = ambient.now
         let heartbeat = try await journal.heartbeat(
             host: options.hostID, now: now, leaseUntil: now.adding(milliseconds: options.leaseMilliseconds))
-        if heartbeat.freed > 0 { dispatcher.poke() }
+        if heartbeat.freed > 0 {
+            dispatcher.poke()
+            reminders.poke()
+        }
         return heartbeat.freed
     }
 
@@ -169,6 +179,8 @@ public final class WorkflowHost: Service, Sendable {
 
     private func reload() async throws {
         let changed = try await registry.refresh()
+        // A new limit of `concurrency` may let runs go on that waited in line.
+        if !changed.isEmpty { dispatcher.poke() }
         scheduler.scriptsWereRead(registry.triggers)
         guard options.reload == .moveWhenSafe else { return }
         for workflow in changed { try await VersionMover(host: self).move(workflow) }

@@ -1,4 +1,5 @@
 import Foundation
+import PerigeeJournal
 
 /// What stands on the command line comes first, then the environment, then the default.
 enum Configuration {
@@ -20,6 +21,19 @@ enum Configuration {
             throw .usage("\(option) is no port.", hint: "A port is a number from 1 to 65535, or 0 for any.")
         }
         return option
+    }
+
+    /// How long ended runs are kept; `nil` where nothing says it.
+    ///
+    /// - Throws: ``CommandFailure`` for what is no duration.
+    static func keep(_ option: String?) throws(CommandFailure) -> Keep? {
+        guard let text = option ?? environment("PERIGEE_KEEP") else { return nil }
+        guard let keep = Keep(text) else {
+            throw .usage(
+                "\(option == nil ? "PERIGEE_KEEP" : "--keep") is \"\(text)\".",
+                hint: "Write a duration such as 30d or 12h, or forever.")
+        }
+        return keep
     }
 
     /// The values of a repeatable option, or of a comma list in the environment.

@@ -100,6 +100,10 @@ struct DevScreen {
         case .decided(let run, let workflow, let step, let outcome, let by, let comment):
             let text = decisionText(outcome: outcome, by: by, comment: comment)
             return flushed(run, name(workflow)) + [row(style.green("✓"), step, text)]
+        case .reminded(let run, let workflow, let step, _, let number):
+            return flushed(run, name(workflow)) + [
+                row(style.yellow("⏰"), step, "reminder \(number) was told")
+            ]
         case .runEnded(let run, let workflow, let status, let milliseconds, let error):
             let error = RunError(error.flatMap { try? JSON(parsing: $0) })
             return ended(run, name(workflow), status, milliseconds, error)

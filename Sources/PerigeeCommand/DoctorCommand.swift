@@ -13,7 +13,8 @@ struct DoctorCommand: ParsableCommand {
               perigee doctor
               perigee doctor --scripts flows --data /var/lib/perigee/perigee.db
 
-            It changes nothing, and may be run while a host works. It exits with 1 if something needs a person.
+            It changes nothing, and may be run while a host works. It reads the whole database; a host that starts does
+            so only up to 128 MB. It exits with 1 if something needs a person.
             """)
 
     @Option(help: "The scripts folder. (default: $PERIGEE_SCRIPTS or scripts)")

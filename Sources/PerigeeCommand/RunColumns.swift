@@ -20,6 +20,7 @@ enum RunColumns {
             ("status", status),
         ]
         for wait in run["waits"]?.array ?? [] { lines.append(("waits for", waitText(wait))) }
+        if let blockage = run["blocked_by"]?.object { lines.append(("waits for", blockageText(blockage))) }
         lines += [
             ("key", run["key"].text), ("started", moment(run["created_at"])),
             ("ended", moment(run["ended_at"])),
@@ -40,6 +41,17 @@ enum RunColumns {
         case "event": return "\(wait["label"].text) (event \(wait["event"].text)\(due))"
         default: return "\(wait["label"].text)\(due)"
         }
+    }
+
+    /// `its turn: 1 at a time for "acct_1" (run_01J9ZK)`.
+    private static func blockageText(_ blockage: [String: JSON]) -> String {
+        let key = blockage["key"].text
+        let runs = (blockage["runs"]?.array ?? []).compactMap(\.string).joined(separator: ", ")
+        let reason =
+            blockage["kind"].text == "key"
+            ? "earlier runs with the key \"\(key)\""
+            : "its turn, \(blockage["limit"].text) at a time" + (key.isEmpty ? "" : " for \"\(key)\"")
+        return runs.isEmpty ? reason : "\(reason) (\(runs))"
     }
 
     /// `2026-05-01T10:00:00.000Z (3m ago)`.

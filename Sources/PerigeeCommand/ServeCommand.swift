@@ -49,6 +49,15 @@ struct ServeCommand: AsyncParsableCommand {
         help: "The base of links to pages. (default: $PERIGEE_PUBLIC_URL or http://localhost:PORT)")
     var publicURL: String?
 
+    @Option(
+        help:
+            """
+            How long ended runs stay, such as 30d, or forever; `keep` in a script says it for its own runs. \
+            (default: $PERIGEE_KEEP or 30d)
+            """
+    )
+    var keep: String?
+
     func run() async throws {
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         let port = try Configuration.port(port)
@@ -57,6 +66,7 @@ struct ServeCommand: AsyncParsableCommand {
         var options = HostOptions()
         options.publicURL = base(
             publicURL ?? Configuration.environment("PERIGEE_PUBLIC_URL") ?? "http://localhost:\(port)")
+        if let keep = try Configuration.keep(keep) { options.keep = keep }
         if Configuration.environment("PERIGEE_ALWAYS_EVICT") == "1" { options.residentRuns = 0 }
         let hosts = try Configuration.list(allowHost, "PERIGEE_ALLOW_HOSTS").map {
             try AllowedHost(parsing: $0)

@@ -42,6 +42,9 @@ func decisionText(outcome: String, by: String, comment: String?) -> String {
         switch outcome.lowercased() {
         case "approve": "approved"
         case "reject": "rejected"
+        case "submit": "filled in"
+        case "retry": "repaired"
+        case "discard": "discarded"
         default: "\"\(outcome)\" chosen"
         }
     return "\(verb) by \(by)" + (comment.map { ": \"\($0)\"" } ?? "")

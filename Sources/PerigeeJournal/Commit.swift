@@ -101,14 +101,18 @@ public struct Commit: Hashable, Sendable {
 
 /// What became of a commit.
 public struct CommitReceipt: Hashable, Sendable {
-    /// Whether a run can be claimed now that could not before: one that this commit emitted to or started, or
-    /// the committed run itself because an event that it waits for had come already.
+    /// Whether a run can be claimed now that could not before: one that this commit emitted to or started, one
+    /// that waited for the end of the committed run, or the committed run itself because an event that it waits
+    /// for had come already.
     public var wakesRuns: Bool
+    /// See ``SubmissionReceipt/cancelled``: of all that it emitted and started.
+    public var cancelled: [RunRecord]
     /// Whether it ended the run and with it children at once, whether a host worked on them or not.
     public var closesChildren: Bool
 
-    public init(wakesRuns: Bool, closesChildren: Bool = false) {
+    public init(wakesRuns: Bool, cancelled: [RunRecord] = [], closesChildren: Bool = false) {
         self.wakesRuns = wakesRuns
+        self.cancelled = cancelled
         self.closesChildren = closesChildren
     }
 }
@@ -160,4 +164,11 @@ public enum Cancellation: Hashable, Sendable {
     case requested(RunRecord)
     /// It had ended before.
     case alreadyEnded(RunRecord)
+
+    /// The run as it stands.
+    public var run: RunRecord {
+        switch self {
+        case .ended(let run), .requested(let run), .alreadyEnded(let run): run
+        }
+    }
 }

@@ -42,8 +42,13 @@ public struct NewRun: Hashable, Sendable {
     public var workflow: String
     public var version: Int
     public var bundle: String
-    /// A run of this workflow that has the same key is taken instead of this one.
+    /// The business key: see ``onConflict``.
     public var key: String?
+    /// What becomes of it where a run of this workflow has the same key.
+    public var onConflict: KeyConflict
+    /// Runs of this workflow with the same text here share the slots of its newest version
+    /// (``WorkflowRules/concurrencyLimit``); `nil` if it needs no slot.
+    public var concurrencyKey: String?
     public var input: Payload
     public var trigger: Payload
     public var correlationID: String
@@ -59,7 +64,8 @@ public struct NewRun: Hashable, Sendable {
     public var parent: RunParent?
 
     public init(
-        id: String, workflow: String, version: Int, bundle: String, key: String? = nil, input: Payload,
+        id: String, workflow: String, version: Int, bundle: String, key: String? = nil,
+        onConflict: KeyConflict = .useExisting, concurrencyKey: String? = nil, input: Payload,
         trigger: Payload, correlationID: String, status: RunStatus = .queued, error: Payload? = nil,
         timeoutMilliseconds: Int64? = nil, startAt: Timestamp? = nil, parent: RunParent? = nil
     ) {
@@ -68,6 +74,8 @@ public struct NewRun: Hashable, Sendable {
         self.version = version
         self.bundle = bundle
         self.key = key
+        self.onConflict = onConflict
+        self.concurrencyKey = concurrencyKey
         self.input = input
         self.trigger = trigger
         self.correlationID = correlationID
@@ -114,10 +122,21 @@ public struct SubmissionReceipt: Hashable, Sendable {
     public var runs: [String]
     /// Whether the whole submission had been accepted before: nothing was done.
     public var isDuplicate: Bool
+    /// The runs that the event did not start because their keys are taken.
+    public var refused: [KeyTaken]
+    /// Runs that one with the same key cancelled: they have ended, or unwind (``RunRecord/cancelRequest``).
+    ///
+    /// A duplicate names none.
+    public var cancelled: [RunRecord]
 
-    public init(eventID: String?, runs: [String], isDuplicate: Bool) {
+    public init(
+        eventID: String?, runs: [String], isDuplicate: Bool, refused: [KeyTaken] = [],
+        cancelled: [RunRecord] = []
+    ) {
         self.eventID = eventID
         self.runs = runs
         self.isDuplicate = isDuplicate
+        self.refused = refused
+        self.cancelled = cancelled
     }
 }

@@ -26,12 +26,13 @@ public protocol Journal: Sendable {
     /// is `running`, has a new epoch, and its `startedAt` and `deadlineAt` are set at the first claim. Every answer
     /// that no commit has closed comes along, also when it came along before. A run can be claimed, too, when somebody
     /// asked to cancel it or its deadline has come, until a ``Fact/endRequested(_:error:)`` is among its entries. What
-    /// comes for a run that the host owns already is told in ``Claim/told``.
+    /// comes for a run that the host owns already is told in ``Claim/told``. A run that stands in a line (see
+    /// ``submit(_:now:)``) can't be claimed before its turn.
     ///
     /// - Parameters:
     ///   - limit: at most this many runs, 1 or more, those that could go on longest first.
     ///   - only: claim just this run, by number, even if nothing has answered its waits; it must be queued or
-    ///     waiting and owned by nobody, or the claim is empty.
+    ///     waiting, owned by nobody and in no line, or the claim is empty.
     func claim(host: String, namespace: String, now: Timestamp, limit: Int, only: Int64?) async throws
         -> Claim
 
@@ -62,6 +63,13 @@ public protocol Journal: Sendable {
     /// refused with
     /// ``JournalError/idempotencyKeyReused(key:)``. A new event answers every open wait of its namespace that it
     /// matches, of each run the oldest one; a run that it starts does not see it as a later event.
+    ///
+    /// A run whose key another run of its workflow has follows its ``NewRun/onConflict``. One that is rejected is
+    /// ``SubmissionReceipt/refused`` where an event starts it, and fails a submission without an event with
+    /// ``JournalError/keyTaken(_:)``. One with a ``NewRun/concurrencyKey`` waits in line while as many runs with that
+    /// key as the workflow's newest version allows hold a slot. Its turn comes in the order of arrival, in the
+    /// transaction in which another one ends; from then on until its own end it holds a slot. A run that waits for
+    /// its key stands in that line only once no run with its key is before it.
     func submit(_ submissions: [Submission], now: Timestamp) async throws -> [Result<
         SubmissionReceipt, JournalError
     >]
@@ -73,6 +81,15 @@ public protocol Journal: Sendable {
     func decide(approval: String, _ decision: Decision) async throws -> (
         approval: ApprovalRecord, isNew: Bool
     )?
+
+    /// Tells reminders: each event with the runs it starts, the note in the approval's run, and that it was told,
+    /// all in one transaction.
+    ///
+    /// Each member stands for itself. One whose number is not the next one of a waiting approval does nothing, so
+    /// that a reminder is told once whoever tells it; one whose event is refused is refused and stays due.
+    func remind(_ reminders: [Reminder], now: Timestamp) async throws -> [Result<
+        ReminderReceipt, JournalError
+    >]
 
     /// Asks a run to end; the next ``claim(host:namespace:now:limit:only:)`` says so to the host that works on it.
     ///
@@ -92,9 +109,12 @@ public protocol Journal: Sendable {
     /// - Parameters:
     ///   - bundle: the hash of the texts.
     ///   - files: the texts by path, complete; at least one.
-    /// - Throws: ``JournalError/invalid(_:)`` if there are no texts.
+    ///   - rules: what counts from now on for the workflow's runs of every version. Runs whose turn has come by a new
+    ///     limit can be claimed at `now`; with a lower one no further turn comes until enough runs have ended.
+    /// - Throws: ``JournalError/invalid(_:)`` if there are no texts, or a rule is out of its bounds.
     func saveVersion(
-        namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
+        namespace: String, workflow: String, bundle: String, files: [String: String],
+        rules: WorkflowRules, now: Timestamp
     ) async throws -> WorkflowVersion
 
     /// The texts of a bundle by path; `nil` if there is no such bundle.
@@ -131,8 +151,29 @@ public protocol Journal: Sendable {
 
     /// Approvals, those that are due first first, then the oldest.
     ///
+    /// - Parameters:
+    ///   - status: only these; `nil` for all.
+    ///   - kinds: any of these; empty for all.
+    ///   - limit: at most this many, 1 to 500.
+    func approvals(
+        namespace: String, status: ApprovalStatus?, kinds: Set<ApprovalKind>, limit: Int
+    ) async throws -> [ApprovalRecord]
+
+    /// Waiting approvals whose next reminder is due, without those whose time to decide is over.
+    ///
     /// - Parameter limit: at most this many, 1 to 500.
-    func approvals(namespace: String, status: ApprovalStatus?, limit: Int) async throws -> [ApprovalRecord]
+    func dueReminders(namespace: String, now: Timestamp, limit: Int) async throws -> DueReminders
+
+    /// Removes ended runs that need not be kept any longer, with all that belongs to them, and old events.
+    ///
+    /// A run goes when it ended longer ago than the newest version of its workflow says (``WorkflowRules/keep``), or
+    /// than ``Expiry/keep`` where that says nothing; with it go its entries, annotations and approvals, and the
+    /// idempotency keys that stand for it alone. It is as if it had never been: its id and its key are free. Once no
+    /// run is left to go, events go that are older than ``Expiry/keep``, that started no run which is still there, and
+    /// that no run which has not ended could look back at.
+    ///
+    /// Each call does about ``Expiry/limit`` rows of work; call it again while ``Removal/afterEvent`` is not `nil`.
+    func removeExpired(_ expiry: Expiry, now: Timestamp) async throws -> Removal
 
     /// The schedules of a namespace in order of their ids, also those that no workflow declares any more.
     func schedules(namespace: String) async throws -> [ScheduleRecord]
@@ -151,4 +192,27 @@ public protocol Journal: Sendable {
     ///
     /// - Throws: ``JournalError`` where it can't.
     func checkWritable() async throws
+}
+
+extension Journal {
+    /// Approvals of every kind, those that are due first first, then the oldest.
+    ///
+    /// - Parameters:
+    ///   - status: only these; `nil` for all.
+    ///   - limit: at most this many, 1 to 500.
+    /// - Throws: ``JournalError`` if the store fails or the limit is out of its bounds.
+    public func approvals(
+        namespace: String, status: ApprovalStatus?, limit: Int
+    ) async throws -> [ApprovalRecord] {
+        try await approvals(namespace: namespace, status: status, kinds: [], limit: limit)
+    }
+
+    /// Keeps a version of a workflow that asks for nothing.
+    public func saveVersion(
+        namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
+    ) async throws -> WorkflowVersion {
+        try await saveVersion(
+            namespace: namespace, workflow: workflow, bundle: bundle, files: files,
+            rules: WorkflowRules(), now: now)
+    }
 }

@@ -6,6 +6,8 @@ public enum JournalError: ExplainedError, Hashable {
     case wrongSequence(run: Int64, expected: Int, got: Int)
     /// The same idempotency key came with another request.
     case idempotencyKeyReused(key: String)
+    /// A run has the business key already, and the workflow rejects a second one.
+    case keyTaken(KeyTaken)
     /// A value contradicts another one, is out of its bounds, or is an id that is taken.
     case invalid(String)
     /// The disk has no room left.
@@ -21,12 +23,21 @@ public enum JournalError: ExplainedError, Hashable {
     /// The system has given up what it had taken for the file; the store has to be opened anew.
     case syncFailed(path: String, detail: String)
 
+    /// Whether the disk is to blame, so that the same may succeed later.
+    public var isOfTheDisk: Bool {
+        switch self {
+        case .diskFull, .io, .syncFailed: true
+        default: false
+        }
+    }
+
     public var code: String {
         switch self {
         case .fenced: "PG3001"
         case .wrongSequence: "PG3002"
         case .idempotencyKeyReused: "PG3003"
         case .invalid: "PG3004"
+        case .keyTaken: "PG4110"
         case .diskFull: "PG3010"
         case .inUse: "PG3011"
         case .damaged: "PG3012"
@@ -43,6 +54,7 @@ public enum JournalError: ExplainedError, Hashable {
             "Run number \(run) expected entry \(expected) next, and was given entry \(got)."
         case .idempotencyKeyReused(let key):
             "The idempotency key \"\(key)\" was used before for another request."
+        case .keyTaken(let taken): taken.sentence
         case .invalid(let why): "The request can't be stored: \(why)."
         case .diskFull(let path): "There is no room left on the disk that holds \(path)."
         case .inUse(let path, let by): "\(path) is in use by \(by)."
@@ -60,6 +72,8 @@ public enum JournalError: ExplainedError, Hashable {
         case .fenced: "Nothing was recorded; the host that owns the run goes on with it."
         case .wrongSequence: "Nothing was recorded; this is a fault of the host, please report it."
         case .idempotencyKeyReused: "Use a new key for a new request, or send the same request again."
+        case .keyTaken:
+            "Nothing was started. Use that run, or another key; `on_conflict` in the script decides what happens."
         case .invalid: "Correct the request and send it again."
         case .diskFull: "Free some space and send it again; nothing that was acknowledged is lost."
         case .inUse: "Stop that process first, or give another file with --data."

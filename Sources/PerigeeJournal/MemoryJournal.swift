@@ -35,7 +35,7 @@ public final class MemoryJournal: Journal {
     ) async throws -> [Result<SubmissionReceipt, JournalError>] {
         state.withLock { state in
             submissions.map { submission in
-                Result { () throws(JournalError) in try state.submit(submission, now: now).receipt }
+                Result { () throws(JournalError) in try state.accept(submission, now: now) }
             }
         }
     }
@@ -46,6 +46,12 @@ public final class MemoryJournal: Journal {
         state.withLock { $0.decide(approval: approval, decision) }
     }
 
+    public func remind(
+        _ reminders: [Reminder], now: Timestamp
+    ) async throws -> [Result<ReminderReceipt, JournalError>] {
+        state.withLock { state in reminders.map { state.remind($0, now: now) } }
+    }
+
     public func cancel(run: String, error: Payload, isForced: Bool, now: Timestamp) async throws
         -> Cancellation?
     {
@@ -53,12 +59,15 @@ public final class MemoryJournal: Journal {
     }
 
     public func saveVersion(
-        namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
+        namespace: String, workflow: String, bundle: String, files: [String: String],
+        rules: WorkflowRules, now: Timestamp
     ) async throws -> WorkflowVersion {
         guard !files.isEmpty else { throw JournalError.invalid("a version needs at least one text") }
+        try rules.check()
         return state.withLock {
             $0.saveVersion(
-                namespace: namespace, workflow: workflow, bundle: bundle, files: files, now: now)
+                namespace: namespace, workflow: workflow, bundle: bundle, files: files,
+                rules: rules, now: now)
         }
     }
 
@@ -72,7 +81,7 @@ public final class MemoryJournal: Journal {
     }
 
     public func run(id: String) async throws -> RunRecord? {
-        state.withLock { state in state.run(id: id)?.shown }
+        state.withLock { state in state.runNumbers[id].map { state.shown($0) } }
     }
 
     public func relations(run id: String) async throws -> RunRelations? {
@@ -92,8 +101,10 @@ public final class MemoryJournal: Journal {
 
     public func history(run id: String) async throws -> RunHistory? {
         state.withLock { state in
-            state.run(id: id).map { run in
-                RunHistory(run: run.shown, entries: run.entries, annotations: run.annotations)
+            state.runNumbers[id].map { number in
+                RunHistory(
+                    run: state.shown(number), entries: state[number].entries,
+                    annotations: state[number].annotations)
             }
         }
     }
@@ -103,10 +114,22 @@ public final class MemoryJournal: Journal {
     }
 
     public func approvals(
-        namespace: String, status: ApprovalStatus?, limit: Int
+        namespace: String, status: ApprovalStatus?, kinds: Set<ApprovalKind>, limit: Int
     ) async throws -> [ApprovalRecord] {
         try checkLimit(limit, 1...500)
-        return state.withLock { $0.approvals(namespace: namespace, status: status, limit: limit) }
+        return state.withLock {
+            $0.approvals(namespace: namespace, status: status, kinds: kinds, limit: limit)
+        }
+    }
+
+    public func dueReminders(namespace: String, now: Timestamp, limit: Int) async throws -> DueReminders {
+        try checkLimit(limit, 1...500)
+        return state.withLock { $0.dueReminders(namespace: namespace, now: now, limit: limit) }
+    }
+
+    public func removeExpired(_ expiry: Expiry, now: Timestamp) async throws -> Removal {
+        try checkLimit(expiry.limit, 1...Int.max)
+        return state.withLock { $0.removeExpired(expiry, now: now) }
     }
 
     public func schedules(namespace: String) async throws -> [ScheduleRecord] {

@@ -21,13 +21,11 @@ extension MemoryState {
     }
 
     mutating func claim(host: String, namespace: String, now: Timestamp, limit: Int, only: Int64?) -> Claim {
-        let mine = wakeable.filter { number in
-            let record = self[number].record
-            return record.namespace == namespace && (record.owner == nil || record.owner == host)
+        var chosen = only.map { canClaim($0, namespace) ? [$0] : [] } ?? due(host, namespace, now: now, limit)
+        if chosen.contains(where: { self[$0].turn == .waitsForTime }) {
+            enterLines(of: namespace, now: now)
+            chosen = due(host, namespace, now: now, limit)
         }
-        let ready = mine.filter { wakesBy(now, $0) }
-        let due = ready.sorted { (wakeTime($0), $0) < (wakeTime($1), $1) }.prefix(limit)
-        let chosen = only.map { canClaim($0, namespace) ? [$0] : [] } ?? Array(due)
         var claim = Claim(runs: [], nextDue: nil)
         for number in chosen {
             if self[number].record.owner == nil {
@@ -36,8 +34,21 @@ extension MemoryState {
                 claim.told.append(tell(number, now: now))
             }
         }
-        claim.nextDue = mine.compactMap { self[$0].wakeAt }.min()
+        claim.nextDue = mine(host, namespace).compactMap { self[$0].wakeAt }.min()
         return claim
+    }
+
+    private func mine(_ host: String, _ namespace: String) -> Set<Int64> {
+        wakeable.filter { number in
+            let record = self[number].record
+            return record.namespace == namespace && (record.owner == nil || record.owner == host)
+        }
+    }
+
+    /// The runs that something has come for, those that could go on longest first.
+    private func due(_ host: String, _ namespace: String, now: Timestamp, _ limit: Int) -> [Int64] {
+        let ready = mine(host, namespace).filter { wakesBy(now, $0) }
+        return Array(ready.sorted { (wakeTime($0), $0) < (wakeTime($1), $1) }.prefix(limit))
     }
 
     /// What has come for a run that goes on working.
@@ -67,7 +78,7 @@ extension MemoryState {
     private func canClaim(_ number: Int64, _ namespace: String) -> Bool {
         guard number >= 1, number <= runs.count else { return false }
         let record = self[number].record
-        return record.namespace == namespace && record.owner == nil
+        return record.namespace == namespace && record.owner == nil && !isInLine(number)
             && (record.status == .queued || record.status == .waiting)
     }
 
@@ -100,18 +111,18 @@ extension MemoryState {
     mutating func cancel(run id: String, error: Payload, isForced: Bool, now: Timestamp) -> Cancellation? {
         guard let number = runNumbers[id] else { return nil }
         let record = self[number].record
-        if record.status.isFinal { return .alreadyEnded(self[number].shown) }
+        if record.status.isFinal { return .alreadyEnded(shown(number)) }
         guard !isForced, record.cancelRequest == nil else {
             end(number, .terminated, output: nil, error: error, at: now)
-            return .ended(self[number].shown)
+            return .ended(shown(number))
         }
         guard record.startedAt != nil, record.status != .attention else {
             end(number, .cancelled, output: nil, error: error, at: now)
-            return .ended(self[number].shown)
+            return .ended(shown(number))
         }
         self[number].record.cancelRequest = error
         setWake(number, self[number].wakeAt.map { min($0, now) } ?? now)
-        return .requested(self[number].shown)
+        return .requested(shown(number))
     }
 }
 

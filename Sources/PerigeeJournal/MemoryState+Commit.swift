@@ -49,14 +49,19 @@ extension MemoryState {
         var wakes = false
         for id in commit.releases where release(number, id, at: commit.at) { wakes = true }
         write(number, commit.writes, at: commit.at)
-        let begun = try begin(commit, namespace: self[number].record.namespace)
-        for wait in commit.opens { open(number, wait.resolved(by: begun.names), now: commit.at) }
-        for emit in commit.emits where try submit(emit, now: commit.at).wakes { wakes = true }
+        var begun = try begin(commit, namespace: self[number].record.namespace)
+        for wait in commit.opens { open(number, wait, begun, now: commit.at) }
+        for emit in commit.emits {
+            let (receipt, wakesOthers) = try submit(emit, now: commit.at)
+            wakes = wakes || wakesOthers
+            begun.cancelled += receipt.cancelled
+            annotate(number, receipt.refused.map { $0.annotation(at: commit.at) })
+        }
         let effects = try follow(number, commit)
         let isHeard = commit.next == .waiting || commit.next == .running && commit.watches
         let wakesItself = isHeard && self[number].wakeAt.map { $0 <= commit.at } ?? false
         return CommitReceipt(
-            wakesRuns: wakes || begun.wakes || effects.wakesRuns || wakesItself,
+            wakesRuns: wakes || begun.wakes || effects.wakesRuns || wakesItself, cancelled: begun.cancelled,
             closesChildren: effects.closesChildren)
     }
 
@@ -72,7 +77,7 @@ extension MemoryState {
         }
     }
 
-    private mutating func annotate(_ number: Int64, _ annotations: [Annotation]) {
+    mutating func annotate(_ number: Int64, _ annotations: [Annotation]) {
         for annotation in annotations {
             let isKnown =
                 annotation.ordinal != nil

@@ -7,42 +7,33 @@ extension MemoryState {
     func runs(_ query: RunQuery) -> RunPage {
         let found = runs.reversed().filter { run in
             let record = run.record
-            return record.namespace == query.namespace
+            return record.namespace == query.namespace && !run.isRemoved
                 && (query.statuses.isEmpty || query.statuses.contains(record.status))
                 && (query.workflows.isEmpty || query.workflows.contains(record.workflow))
                 && (query.key == nil || query.key == record.key)
                 && query.cursor.map { record.number < $0 } ?? true
         }
-        let page = found.prefix(query.limit).map(\.shown)
+        let page = found.prefix(query.limit).map { shown($0.record.number) }
         return RunPage(runs: page, nextCursor: found.count > query.limit ? page.last?.number : nil)
     }
 
-    func approvals(namespace: String, status: ApprovalStatus?, limit: Int) -> [ApprovalRecord] {
-        let found = approvalOrder.compactMap { approvals[$0] }.filter {
-            $0.namespace == namespace && (status == nil || $0.status == status)
-        }
-        let ordered = found.enumerated().sorted { left, right in
-            (left.element.inboxOrder, left.element.openedAt, left.offset)
-                < (right.element.inboxOrder, right.element.openedAt, right.offset)
-        }
-        return ordered.prefix(limit).map(\.element)
-    }
-
     mutating func saveVersion(
-        namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
+        namespace: String, workflow: String, bundle: String, files: [String: String],
+        rules: WorkflowRules, now: Timestamp
     ) -> WorkflowVersion {
         let name = Name(namespace: namespace, first: workflow)
-        if let newest = versions[name]?.last, newest.bundle == bundle { return newest }
-        let version = WorkflowVersion(
-            namespace: namespace, workflow: workflow, number: (versions[name]?.last?.number ?? 0) + 1,
-            bundle: bundle, createdAt: now)
-        versions[name, default: []].append(version)
-        if bundles[bundle] == nil { bundles[bundle] = files }
-        return version
+        var saved = versions[name, default: []]
+        if saved.last?.bundle != bundle {
+            saved.append(
+                WorkflowVersion(
+                    namespace: namespace, workflow: workflow, number: (saved.last?.number ?? 0) + 1,
+                    bundle: bundle, createdAt: now))
+            if bundles[bundle] == nil { bundles[bundle] = files }
+        }
+        // The same texts may have other rules, as those may come from a setting.
+        saved[saved.count - 1].rules = rules
+        versions[name] = saved
+        admitAll(of: workflow, in: namespace, now: now)
+        return saved[saved.count - 1]
     }
-}
-
-extension ApprovalRecord {
-    /// What is never due comes last.
-    fileprivate var inboxOrder: Timestamp { dueAt ?? Timestamp(milliseconds: .max) }
 }

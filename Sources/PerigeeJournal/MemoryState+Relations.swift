@@ -49,23 +49,22 @@ extension MemoryState {
 
     // MARK: Starting and continuing
 
-    /// Starts a commit's runs.
-    ///
-    /// - Returns: the run that each of its ids came to, and whether one can be claimed now.
-    mutating func begin(
-        _ commit: Commit, namespace: String
-    ) throws(JournalError) -> (names: [String: String], wakes: Bool) {
-        var names: [String: String] = [:]
-        var wakes = false
+    mutating func begin(_ commit: Commit, namespace: String) throws(JournalError) -> BegunRuns {
+        var begun = BegunRuns()
         for start in commit.starts {
-            let begun = try submit(Submission(namespace: namespace, starts: [start]), now: commit.at)
-            names[start.id] = begun.receipt.runs.first
-            wakes = begun.wakes || wakes
+            begun.take(start, try submit(Submission(namespace: namespace, starts: [start]), now: commit.at))
         }
-        return (names, wakes)
+        return begun
     }
 
-    /// Begins the run that goes on for one that has ended.
+    mutating func open(_ number: Int64, _ wait: Wait, _ begun: BegunRuns, now: Timestamp) {
+        var wait = wait
+        let refusal = wait.resolve(by: begun)
+        open(number, wait, now: now)
+        if let refusal { _ = answer(wait.id, payload: refusal, at: now) }
+    }
+
+    /// Begins the run that goes on for one that is about to end.
     mutating func goOn(
         _ number: Int64, as continuation: NewRun, at: Timestamp
     ) throws(JournalError) -> Bool {
@@ -73,15 +72,14 @@ extension MemoryState {
         if let fault = continuation.fault(continuing: old) { throw fault }
         var next = continuation
         next.key = old.key
+        next.onConflict = .queue
+        next.startAt = nil
         next.parent = old.parent
-        if let key = old.key {
-            runKeys[Name(namespace: old.namespace, first: old.workflow, second: key)] = nil
-            self[number].record.key = nil
-        }
         let begun = try submit(Submission(namespace: old.namespace, starts: [next]), now: at)
         guard let new = runNumbers[next.id] else { return begun.wakes }
         self[number].record.continuedAs = next.id
         self[new].record.continuedFrom = old.id
+        self[new].begunAfter = self[new].eventsAfter
         self[new].eventsAfter = self[number].eventsAfter
         self[new].usedEvents = self[number].usedEvents
         for name in schedules.keys where schedules[name]?.runs.contains(number) ?? false {
@@ -94,18 +92,19 @@ extension MemoryState {
             else { continue }
             self[waiter].waits[index].wait.kind = .child(run: next.id)
         }
-        return begun.wakes
+        return takePlace(new, of: number, now: at) || begun.wakes
     }
 
     /// A wait for the end of a run: one that has ended already answers at once, as the last of those that went on
     /// for it; so does the waiting run itself, which could not end before.
     mutating func openForEnd(_ number: Int64, _ wait: String, of run: String, at: Timestamp) {
         var target = run
-        while let next = self.run(id: target)?.record.continuedAs { target = next }
+        while let next = runNumbers[target].flatMap({ self[$0].record.continuedAs }) { target = next }
         if let index = self[number].waits.firstIndex(where: { $0.wait.id == wait }) {
             self[number].waits[index].wait.kind = .child(run: target)
         }
-        guard let record = self.run(id: target)?.record, record.status.isFinal || record.number == number
+        guard let record = runNumbers[target].map({ self[$0].record }),
+            record.status.isFinal || record.number == number
         else {
             endWaits[target, default: []].append(wait)
             return
@@ -116,7 +115,7 @@ extension MemoryState {
 
     func relations(run id: String) -> RunRelations? {
         guard let number = runNumbers[id] else { return nil }
-        let children = children[number] ?? []
+        let children = (children[number] ?? []).filter { !self[$0].isRemoved }
         let shown = children.prefix(RunRelations.maxChildren).compactMap { child -> ChildRun? in
             let record = self[child].record
             return record.parent.map {

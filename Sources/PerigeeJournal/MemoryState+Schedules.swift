@@ -33,17 +33,20 @@ extension MemoryState {
         var schedule = schedules[name] ?? Schedule(record: wanted)
         let others = advance.terminates == nil ? [] : openRuns(of: schedule)
         let submission = Submission(namespace: wanted.namespace, starts: advance.starts)
-        let runs = advance.starts.isEmpty ? [] : try submit(submission, now: now).receipt.runs
+        let receipt = advance.starts.isEmpty ? nil : try submit(submission, now: now).receipt
+        let runs = receipt?.runs ?? []
         for other in others {
             end(other, .terminated, output: nil, error: advance.terminates, at: now)
         }
         schedule.record = wanted
+        if let taken = receipt?.refused.last { schedule.record.note = taken.sentence }
         schedule.record.revision += 1
         schedule.record.openRuns = []
         schedule.runs.formUnion(runs.compactMap { runNumbers[$0] })
         schedule.runs = schedule.runs.filter { !self[$0].record.status.isFinal }
         schedules[name] = schedule
         return ScheduleReceipt(
-            schedule: shown(schedule), runs: runs, terminated: others.map { self[$0].shown })
+            schedule: shown(schedule), runs: runs, terminated: others.map { shown($0) },
+            cancelled: receipt?.cancelled ?? [])
     }
 }

@@ -1,4 +1,18 @@
 extension MemoryState {
+    /// Accepts what a caller hands in; one without an event fails where it starts a run whose key is taken.
+    mutating func accept(_ submission: Submission, now: Timestamp) throws(JournalError) -> SubmissionReceipt {
+        let mayFail =
+            submission.event == nil
+            && submission.starts.contains { $0.onConflict == .reject && $0.key != nil }
+        let before = mayFail ? self : nil
+        let receipt = try submit(submission, now: now).receipt
+        if let before, !receipt.isDuplicate, let taken = receipt.refused.first {
+            self = before
+            throw .keyTaken(taken)
+        }
+        return receipt
+    }
+
     /// Accepts one submission; `wakes` tells whether a run can be claimed now that could not before.
     mutating func submit(
         _ submission: Submission, now: Timestamp
@@ -8,16 +22,17 @@ extension MemoryState {
         if let refusal = refusal(ofIDs: submission) { throw refusal }
         var wakes = false
         if let event = submission.event { wakes = record(event, now: now) }
-        var runs: [String] = []
-        for start in submission.starts {
-            let (id, isReady) = begin(start, of: submission, now: now)
-            runs.append(id)
-            wakes = wakes || isReady
+        var receipt = SubmissionReceipt(eventID: submission.event?.id, runs: [], isDuplicate: false)
+        for start in submission.starts where begin(start, of: submission, now: now, &receipt) { wakes = true }
+        if submission.event != nil {
+            events[events.count - 1].runs = receipt.runs
+            events[events.count - 1].refused = receipt.refused
         }
-        if submission.event != nil { events[events.count - 1].runs = runs }
-        let receipt = SubmissionReceipt(eventID: submission.event?.id, runs: runs, isDuplicate: false)
         if let key = submission.idempotencyKey {
-            requests[Name(namespace: submission.namespace, first: key)] = (submission.requestDigest, receipt)
+            var kept = receipt
+            kept.cancelled = []
+            if submission.event == nil { kept.refused = [] }
+            requests[Name(namespace: submission.namespace, first: key)] = (submission.requestDigest, kept)
         }
         return (receipt, wakes)
     }
@@ -35,7 +50,8 @@ extension MemoryState {
         }
         guard let event = submission.event, let position = eventSources[event.sourceName] else { return nil }
         let first = events[position]
-        return SubmissionReceipt(eventID: first.record.id, runs: first.runs, isDuplicate: true)
+        return SubmissionReceipt(
+            eventID: first.record.id, runs: first.runs, isDuplicate: true, refused: first.refused)
     }
 
     private func refusal(ofIDs submission: Submission) -> JournalError? {
@@ -45,8 +61,8 @@ extension MemoryState {
         var ids: Set<String> = []
         var keys: Set<Name> = []
         for start in submission.starts {
-            if let key = start.keyName(in: submission.namespace) {
-                if runKeys[key] != nil || !keys.insert(key).inserted { continue }
+            if start.onConflict.takesOneRun, let key = start.keyName(in: submission.namespace) {
+                if runKeys[key]?.isEmpty == false || !keys.insert(key).inserted { continue }
             }
             guard runNumbers[start.id] == nil, ids.insert(start.id).inserted else {
                 return .invalid("the run id \(start.id) is taken")
@@ -59,7 +75,7 @@ extension MemoryState {
     private mutating func record(_ event: EventRecord, now: Timestamp) -> Bool {
         let data = (try? JSON(parsing: event.data)) ?? .null
         let position = events.count
-        events.append(Event(record: event, data: data, runs: []))
+        events.append(Event(record: event, data: data))
         eventIDs.insert(event.id)
         eventSources[event.sourceName] = position
         var wakes = false
@@ -74,11 +90,31 @@ extension MemoryState {
         return wakes
     }
 
+    /// Creates a run, or does what its key asks for instead; the receipt tells what.
+    ///
+    /// - Returns: whether a run can be claimed now that could not before.
     private mutating func begin(
-        _ start: NewRun, of submission: Submission, now: Timestamp
-    ) -> (id: String, isReady: Bool) {
+        _ start: NewRun, of submission: Submission, now: Timestamp, _ receipt: inout SubmissionReceipt
+    ) -> Bool {
         let keyName = start.keyName(in: submission.namespace)
-        if let keyName, let earlier = runKeys[keyName] { return (self[earlier].record.id, false) }
+        var wakes = false
+        if let keyName, let newest = runKeys[keyName]?.max() {
+            let earlier = self[newest].record.id
+            switch start.onConflict {
+            case .useExisting:
+                receipt.runs.append(earlier)
+                return false
+            case .reject:
+                receipt.refused.append(
+                    KeyTaken(workflow: start.workflow, key: keyName.second, run: earlier))
+                return false
+            case .cancelExisting(let error):
+                receipt.cancelled += openRuns(keyName).compactMap { cancel($0, error, now: now) }
+                wakes = !receipt.cancelled.isEmpty
+            case .queue: break
+            }
+        }
+        let turn = start.firstTurn(keyIsTaken: keyName.map { !openRuns($0).isEmpty } ?? false, now: now)
         let number = Int64(runs.count) + 1
         let record = RunRecord(
             id: start.id, number: number, namespace: submission.namespace, workflow: start.workflow,
@@ -86,16 +122,30 @@ extension MemoryState {
             input: start.input, error: start.error, trigger: start.trigger, eventID: submission.event?.id,
             correlationID: start.correlationID, parent: start.parent, createdAt: now)
         runs.append(
-            Run(record: record, eventsAfter: events.count, timeoutMilliseconds: start.timeoutMilliseconds))
+            Run(
+                record: record, concurrencyKey: start.concurrencyKey, turn: turn, eventsAfter: events.count,
+                timeoutMilliseconds: start.timeoutMilliseconds))
         runNumbers[start.id] = number
-        if let keyName { runKeys[keyName] = number }
+        receipt.runs.append(start.id)
+        if let keyName { runKeys[keyName, default: []].append(number) }
+        if let line = lineName(number) { lines[line, default: []].append(number) }
         if let parent = start.parent.flatMap({ runNumbers[$0.run] }) {
             children[parent, default: []].append(number)
         }
-        guard start.status == .queued else { return (start.id, false) }
         let startAt = max(now, start.startAt ?? now)
-        setWake(number, startAt)
-        return (start.id, startAt <= now)
+        switch turn {
+        case nil where start.status == .queued, .waitsForTime?:
+            setWake(number, startAt)
+            return wakes || startAt <= now
+        case .waitsForSlot?: return admit(lineName(number), now: now) || wakes
+        default: return wakes
+        }
+    }
+
+    private mutating func cancel(_ number: Int64, _ error: Payload, now: Timestamp) -> RunRecord? {
+        // Asked once more, it would end without unwinding.
+        guard self[number].record.cancelRequest == nil else { return nil }
+        return cancel(run: self[number].record.id, error: error, isForced: false, now: now)?.run
     }
 }
 

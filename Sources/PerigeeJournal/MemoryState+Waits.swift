@@ -19,7 +19,8 @@ extension MemoryState {
         case .event:
             let found = events.indices.dropFirst(run.eventsAfter).first { position in
                 let event = events[position]
-                return event.record.namespace == run.record.namespace && !run.usedEvents.contains(position)
+                return event.record.namespace == run.record.namespace && !event.isRemoved
+                    && !run.usedEvents.contains(position)
                     && wait.kind.isAnswered(by: event.record, event.data, now: now)
             }
             guard let found else { return }
@@ -60,20 +61,6 @@ extension MemoryState {
         if let wakeAt = run.wakeAt, wakeAt <= at { return false }
         setWake(number, at)
         return true
-    }
-
-    mutating func decide(
-        approval id: String, _ decision: Decision
-    ) -> (approval: ApprovalRecord, isNew: Bool)? {
-        guard var approval = approvals[id] else { return nil }
-        guard approval.status == .waiting, let number = waitRuns[id],
-            let index = self[number].waits.firstIndex(where: { $0.wait.id == id })
-        else { return (approval, false) }
-        approval.status = .decided
-        approval.decision = decision
-        approvals[id] = approval
-        _ = answer(number, index, payload: decision.payload, at: decision.at)
-        return (approval, true)
     }
 }
 

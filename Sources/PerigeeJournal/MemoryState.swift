@@ -4,10 +4,19 @@ struct MemoryState {
     struct Run {
         /// Its ``RunRecord/waits`` stay empty here; ``shown`` fills them in.
         var record: RunRecord
-        /// When it can be claimed: only while nobody owns it.
+        /// When it can be claimed: only while nobody owns it, and not before its turn.
         var wakeAt: Timestamp?
+        var concurrencyKey: String?
+        /// Nothing is left of it but its place.
+        var isRemoved = false
+        /// Where it stands in line.
+        var turn: Turn?
+        /// The number of the run in whose place it stands in line, where that is not its own.
+        var place: Int64?
         /// Its waits look back at events after this many.
         var eventsAfter: Int
+        /// Of a run that goes on for another one: events after this many were recorded in its own time.
+        var begunAfter: Int?
         /// How long it may take once it has started.
         var timeoutMilliseconds: Int64?
         /// Whether a request to end is among its entries: it unwinds, and no other request is told.
@@ -30,7 +39,10 @@ struct MemoryState {
     struct Event {
         var record: EventRecord
         var data: JSON
-        var runs: [String]
+        var runs: [String] = []
+        var refused: [KeyTaken] = []
+        /// Nothing is left of it but its place.
+        var isRemoved = false
     }
 
     /// Names that are unique together: a namespace and two more.
@@ -43,8 +55,10 @@ struct MemoryState {
     /// By ``RunRecord/number``, which is the position plus one.
     var runs: [Run] = []
     var runNumbers: [String: Int64] = [:]
-    /// By namespace, workflow and key.
-    var runKeys: [Name: Int64] = [:]
+    /// By namespace, workflow and key, those that came first first.
+    var runKeys: [Name: [Int64]] = [:]
+    /// Runs that have not ended by namespace, workflow and concurrency key, those that came first first.
+    var lines: [Name: [Int64]] = [:]
     /// Runs that can be claimed now or later.
     var wakeable: Set<Int64> = []
     /// The run of every open wait.
@@ -76,20 +90,16 @@ struct MemoryState {
     var leases: [String: Timestamp] = [:]
 }
 
-extension MemoryState.Run {
-    /// The run as callers see it.
-    var shown: RunRecord {
-        var shown = record
-        if record.status == .waiting || record.status == .running {
-            shown.waits = waits.filter { $0.answer == nil }.map(\.wait)
-        }
-        return shown
-    }
-}
-
 extension MemoryState {
-    func run(id: String) -> Run? {
-        runNumbers[id].map { self[$0] }
+    /// The run as callers see it.
+    func shown(_ number: Int64) -> RunRecord {
+        let run = self[number]
+        var shown = run.record
+        if shown.status == .waiting || shown.status == .running {
+            shown.waits = run.waits.filter { $0.answer == nil }.map(\.wait)
+        }
+        shown.blockedBy = blockage(number)
+        return shown
     }
 
     subscript(number: Int64) -> Run {
@@ -116,7 +126,9 @@ extension MemoryState {
         self[number].record.endedAt = at
         self[number].usedEvents = []
         self[number].record.cancelRequest = nil
-        return settleEnd(number, at: at)
+        var effects = settleEnd(number, at: at)
+        if leaveLines(number, now: at) { effects.wakesRuns = true }
+        return effects
     }
 
     /// Nobody owns the run any more, and nothing wakes it yet.

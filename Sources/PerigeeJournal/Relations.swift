@@ -158,15 +158,41 @@ package struct EndEffects: Hashable, Sendable {
     }
 }
 
+/// What became of the runs that a commit starts.
+package struct BegunRuns: Sendable {
+    /// By the ids that the commit gave, the runs that they came to.
+    package var names: [String: String] = [:]
+    /// By the ids that the commit gave, those that were not created.
+    package var refused: [String: KeyTaken] = [:]
+    package var cancelled: [RunRecord] = []
+    /// A run can be claimed now that could not before.
+    package var wakes = false
+
+    package init() {}
+
+    package mutating func take(_ start: NewRun, _ begun: (receipt: SubmissionReceipt, wakes: Bool)) {
+        names[start.id] = begun.receipt.runs.first
+        refused[start.id] = begun.receipt.refused.first
+        cancelled += begun.receipt.cancelled
+        wakes = wakes || begun.wakes
+    }
+}
+
 extension Wait {
     /// The wait with the run that an id of the same commit came to.
-    package func resolved(by names: [String: String]) -> Wait {
-        var wait = self
+    ///
+    /// - Returns: what answers it at once: there is no such run, because its key is taken.
+    package mutating func resolve(by begun: BegunRuns) -> Payload? {
         switch kind {
-        case .child(let run): wait.kind = .child(run: names[run] ?? run)
-        case .started(let run): wait.kind = .started(run: names[run] ?? run)
+        case .child(let run), .started(let run):
+            if let taken = begun.refused[run] {
+                kind = .timer
+                return taken.payload
+            }
+            let name = begun.names[run] ?? run
+            if case .child = kind { kind = .child(run: name) } else { kind = .started(run: name) }
         case .timer, .event, .approval, .lock: break
         }
-        return wait
+        return nil
     }
 }

@@ -53,6 +53,15 @@ public struct StepAddress: Hashable, Sendable {
     }
 }
 
+extension StepAddress {
+    /// The branch as people are shown it: `Kick everything off › invoice`.
+    public var shownPath: String {
+        path.split(separator: "/").map { part in
+            part.replacing("~2", with: "#").replacing("~1", with: "/").replacing("~0", with: "~")
+        }.joined(separator: " › ")
+    }
+}
+
 extension StepAddress: CustomStringConvertible {
     /// `/Kick everything off/invoice/Create invoice#1`.
     public var description: String {
@@ -200,6 +209,8 @@ public struct RunRecord: Hashable, Sendable {
     public var cancelRequest: Payload?
     /// What it waits for, while it is ``RunStatus/waiting`` or ``RunStatus/running``; a ``ClaimedRun`` has it not.
     public var waits: [Wait]
+    /// Why it can't begin yet; `nil` unless it is queued behind other runs.
+    public var blockedBy: Blockage?
     /// The host that works on it.
     public var owner: String?
     /// Rises with every claim; a commit under an older epoch is refused.
@@ -214,7 +225,8 @@ public struct RunRecord: Hashable, Sendable {
         continuedFrom: String? = nil, continuedAs: String? = nil, tags: Payload? = nil,
         statusText: String? = nil, createdAt: Timestamp, startedAt: Timestamp? = nil,
         endedAt: Timestamp? = nil, deadlineAt: Timestamp? = nil, cancelRequest: Payload? = nil,
-        waits: [Wait] = [], owner: String? = nil, epoch: Int64 = 0, entryCount: Int = 0
+        waits: [Wait] = [], blockedBy: Blockage? = nil, owner: String? = nil, epoch: Int64 = 0,
+        entryCount: Int = 0
     ) {
         self.id = id
         self.number = number
@@ -241,6 +253,7 @@ public struct RunRecord: Hashable, Sendable {
         self.deadlineAt = deadlineAt
         self.cancelRequest = cancelRequest
         self.waits = waits
+        self.blockedBy = blockedBy
         self.owner = owner
         self.epoch = epoch
         self.entryCount = entryCount
@@ -256,12 +269,18 @@ public struct WorkflowVersion: Hashable, Sendable {
     /// The hash of the texts: the same texts always have the same bundle.
     public var bundle: String
     public var createdAt: Timestamp
+    /// Those of the newest version count for all runs of the workflow.
+    public var rules: WorkflowRules
 
-    public init(namespace: String, workflow: String, number: Int, bundle: String, createdAt: Timestamp) {
+    public init(
+        namespace: String, workflow: String, number: Int, bundle: String, createdAt: Timestamp,
+        rules: WorkflowRules = WorkflowRules()
+    ) {
         self.namespace = namespace
         self.workflow = workflow
         self.number = number
         self.bundle = bundle
         self.createdAt = createdAt
+        self.rules = rules
     }
 }

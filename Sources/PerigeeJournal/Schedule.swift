@@ -78,14 +78,20 @@ public struct ScheduleAdvance: Hashable, Sendable {
 public struct ScheduleReceipt: Hashable, Sendable {
     /// The schedule as it stands now.
     public var schedule: ScheduleRecord
-    /// The ids of the runs, in the order of `starts`: of the earlier ones where a key names them.
+    /// The ids of the runs, in the order of `starts`: of the earlier ones where a key names them; none for those that
+    /// their key kept from being started, which the schedule's note tells.
     public var runs: [String]
     /// The runs that were ended.
     public var terminated: [RunRecord]
+    /// See ``SubmissionReceipt/cancelled``.
+    public var cancelled: [RunRecord]
 
-    public init(schedule: ScheduleRecord, runs: [String], terminated: [RunRecord]) {
+    public init(
+        schedule: ScheduleRecord, runs: [String], terminated: [RunRecord], cancelled: [RunRecord] = []
+    ) {
         self.schedule = schedule
         self.runs = runs
         self.terminated = terminated
+        self.cancelled = cancelled
     }
 }

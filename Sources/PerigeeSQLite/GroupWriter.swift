@@ -168,7 +168,7 @@ struct Members {
     /// A member failed after it had written.
     struct NeedsIsolation: Error {}
 
-    /// A member failed in a way that ended the whole transaction, as SQLite does when the disk is full.
+    /// A member failed in a way that ends the whole transaction, as when the disk is full.
     struct TransactionLost: Error {
         var cause: any Error
     }
@@ -196,7 +196,11 @@ struct Members {
             guard let answer else { throw JournalError.io(path: path, detail: "a savepoint was not run") }
             return .success(answer)
         } catch {
-            guard db.isInsideTransaction else { throw TransactionLost(cause: error) }
+            // What the disk refuses is no answer to one member.
+            let code = (error as? DatabaseError)?.resultCode
+            guard db.isInsideTransaction, code != .SQLITE_FULL, code != .SQLITE_IOERR else {
+                throw TransactionLost(cause: error)
+            }
             guard isolated || db.totalChangesCount == before else { throw NeedsIsolation() }
             return .failure(JournalError(error, path: path))
         }

@@ -116,7 +116,7 @@ public final class SQLiteJournal: Journal {
     ) async throws -> [Result<SubmissionReceipt, JournalError>] {
         try await writer.writeAll(weight: submissions.count) { members in
             try submissions.map { submission in
-                try members.attempt { try $0.submit(submission, now: now).receipt }
+                try members.attempt { try $0.accept(submission, now: now) }
             }
         }
     }
@@ -127,6 +127,14 @@ public final class SQLiteJournal: Journal {
         try await writer.write { try $0.decide(approval: approval, decision) }
     }
 
+    public func remind(
+        _ reminders: [Reminder], now: Timestamp
+    ) async throws -> [Result<ReminderReceipt, JournalError>] {
+        try await writer.writeAll(weight: reminders.count) { members in
+            try reminders.map { reminder in try members.attempt { try $0.remind(reminder, now: now) } }
+        }
+    }
+
     public func cancel(run: String, error: Payload, isForced: Bool, now: Timestamp) async throws
         -> Cancellation?
     {
@@ -134,13 +142,21 @@ public final class SQLiteJournal: Journal {
     }
 
     public func saveVersion(
-        namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
+        namespace: String, workflow: String, bundle: String, files: [String: String],
+        rules: WorkflowRules, now: Timestamp
     ) async throws -> WorkflowVersion {
         guard !files.isEmpty else { throw JournalError.invalid("a version needs at least one text") }
+        try rules.check()
         return try await writer.write { store in
             try store.saveVersion(
-                namespace: namespace, workflow: workflow, bundle: bundle, files: files, now: now)
+                namespace: namespace, workflow: workflow, bundle: bundle, files: files,
+                rules: rules, now: now)
         }
+    }
+
+    public func removeExpired(_ expiry: Expiry, now: Timestamp) async throws -> Removal {
+        try checkLimit(expiry.limit, 1...Int.max)
+        return try await writer.write { try $0.removeExpired(expiry, now: now) }
     }
 
     public func schedules(namespace: String) async throws -> [ScheduleRecord] {
@@ -191,10 +207,17 @@ public final class SQLiteJournal: Journal {
     }
 
     public func approvals(
-        namespace: String, status: ApprovalStatus?, limit: Int
+        namespace: String, status: ApprovalStatus?, kinds: Set<ApprovalKind>, limit: Int
     ) async throws -> [ApprovalRecord] {
         try checkLimit(limit, 1...500)
-        return try await read { try $0.approvals(namespace: namespace, status: status, limit: limit) }
+        return try await read {
+            try $0.approvals(namespace: namespace, status: status, kinds: kinds, limit: limit)
+        }
+    }
+
+    public func dueReminders(namespace: String, now: Timestamp, limit: Int) async throws -> DueReminders {
+        try checkLimit(limit, 1...500)
+        return try await read { try $0.dueReminders(namespace: namespace, now: now, limit: limit) }
     }
 
     /// Reads one snapshot of the store on a connection of its own.

@@ -19,7 +19,9 @@ enum Schema {
     /// `run_inputs`, so that a commit does not write it again.
     ///
     /// `wake_at` is when something is to come for the run; a run is owned exactly while its status is `running`.
-    /// `entry_count` is the sequence of the last entry.
+    /// `entry_count` is the sequence of the last entry. `turn` is where the run stands in line (``Turn``); before its
+    /// turn it has no `wake_at`, unless it waits for its time (turn 0). `place` and `begun_after` are those of a run that
+    /// goes on for another one: where it stands in line, and the last event before it began.
     private static let runs = [
         """
         CREATE TABLE runs (
@@ -28,8 +30,8 @@ enum Schema {
             key TEXT, owner TEXT, epoch INTEGER NOT NULL DEFAULT 0, entry_count INTEGER NOT NULL DEFAULT 0,
             wake_at INTEGER, events_after INTEGER NOT NULL, created_at INTEGER NOT NULL, started_at INTEGER,
             ended_at INTEGER, timeout INTEGER, deadline_at INTEGER, tags BLOB, status_text TEXT, output BLOB,
-            error BLOB, cancel_error BLOB, is_ending INTEGER NOT NULL DEFAULT 0, parent INTEGER,
-            continued_as TEXT
+            error BLOB, cancel_error BLOB, is_ending INTEGER NOT NULL DEFAULT 0, concurrency_key TEXT,
+            turn INTEGER, parent INTEGER, continued_as TEXT, place INTEGER, begun_after INTEGER
         ) STRICT
         """,
         """
@@ -42,7 +44,17 @@ enum Schema {
         "CREATE INDEX runs_by_wake ON runs (namespace, wake_at) WHERE wake_at IS NOT NULL",
         "CREATE INDEX runs_by_status ON runs (status, namespace)",
         "CREATE INDEX runs_by_workflow ON runs (namespace, workflow)",
-        "CREATE UNIQUE INDEX runs_by_key ON runs (namespace, key, workflow) WHERE key IS NOT NULL",
+        "CREATE INDEX runs_by_key ON runs (namespace, key, workflow) WHERE key IS NOT NULL",
+        """
+        CREATE INDEX runs_by_open_key ON runs (namespace, key, workflow, COALESCE(place, number))
+            WHERE key IS NOT NULL AND ended_at IS NULL
+        """,
+        """
+        CREATE INDEX runs_by_turn ON runs (namespace, workflow, concurrency_key, turn, COALESCE(place, number))
+            WHERE concurrency_key IS NOT NULL AND ended_at IS NULL
+        """,
+        "CREATE INDEX runs_by_time ON runs (namespace, wake_at) WHERE turn = 0",
+        "CREATE INDEX runs_by_end ON runs (namespace, workflow, ended_at) WHERE ended_at IS NOT NULL",
         "CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL",
         // kind: 1 a step ended, 2 a wait opened, 3 the version moved, 4 an end was requested (its status stands in
         // `verb`, its error in `outcome`), 5 a reset (to the sequence in `from_version`).
@@ -68,7 +80,7 @@ enum Schema {
         "INSERT INTO probe VALUES (0)",
     ]
 
-    /// `runs` is a JSON array of run ids.
+    /// `runs` is a JSON array of run ids, `refused` one of what was not started (``KeyTaken``).
     ///
     /// The order of `number` is the order in which waits look back.
     private static let events = [
@@ -76,7 +88,7 @@ enum Schema {
         CREATE TABLE events (
             number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, namespace TEXT NOT NULL,
             source TEXT NOT NULL, source_id TEXT NOT NULL, type TEXT NOT NULL, data BLOB NOT NULL,
-            at INTEGER NOT NULL, runs TEXT NOT NULL, UNIQUE (namespace, source, source_id)
+            at INTEGER NOT NULL, runs TEXT NOT NULL, refused TEXT, UNIQUE (namespace, source, source_id)
         ) STRICT
         """,
         "CREATE INDEX events_by_type ON events (namespace, type)",
@@ -91,12 +103,14 @@ enum Schema {
             at INTEGER NOT NULL, PRIMARY KEY (namespace, key)
         ) STRICT, WITHOUT ROWID
         """,
+        "CREATE INDEX requests_by_runs ON requests (runs)",
     ]
 
     /// A wait's row is gone when the run has taken its answer; an approval's row stays.
     ///
     /// The order of `number` is the order in which waits were opened. kind: 1 a timer, 2 an event, 3 an
     /// approval, 4 a lock, 5 the end of a run, 6 the start of one; `target` is the lock's key or the run's id.
+    /// `next_reminder` is set only while an approval waits and has a reminder to come.
     private static let waits = [
         """
         CREATE TABLE waits (
@@ -119,16 +133,22 @@ enum Schema {
         CREATE TABLE approvals (
             number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, run INTEGER NOT NULL,
             namespace TEXT NOT NULL, path TEXT NOT NULL, label TEXT NOT NULL, occurrence INTEGER NOT NULL,
-            asked BLOB NOT NULL,
-            shown BLOB NOT NULL, choices TEXT NOT NULL, comment_required TEXT NOT NULL, status TEXT NOT NULL,
-            opened_at INTEGER NOT NULL, due_at INTEGER, outcome TEXT, decided_by TEXT, decided_at INTEGER,
-            comment TEXT, form BLOB
+            kind TEXT NOT NULL, asked BLOB NOT NULL, shown BLOB NOT NULL, choices TEXT NOT NULL,
+            comment_required TEXT NOT NULL, details BLOB NOT NULL, remind_at TEXT NOT NULL,
+            status TEXT NOT NULL, opened_at INTEGER NOT NULL, due_at INTEGER,
+            reminders_told INTEGER NOT NULL DEFAULT 0, next_reminder INTEGER, outcome TEXT, decided_by TEXT,
+            decided_at INTEGER, comment TEXT, form BLOB, data BLOB, via TEXT, shown_hash TEXT
         ) STRICT
         """,
         """
         CREATE INDEX approvals_by_due
-            ON approvals (namespace, status, COALESCE(due_at, 9223372036854775807), opened_at)
+            ON approvals (namespace, status, kind, COALESCE(due_at, 9223372036854775807), opened_at)
         """,
+        """
+        CREATE INDEX approvals_by_reminder ON approvals (namespace, next_reminder)
+            WHERE next_reminder IS NOT NULL
+        """,
+        "CREATE INDEX approvals_by_run ON approvals (run)",
     ]
 
     /// Locks that runs hold, in the order of `number` in which they were granted, and the values of `flow.state`.
@@ -168,11 +188,13 @@ enum Schema {
         """,
     ]
 
+    /// `keep` is in milliseconds; the largest number stands for ever.
     private static let texts = [
         """
         CREATE TABLE versions (
             namespace TEXT NOT NULL, workflow TEXT NOT NULL, number INTEGER NOT NULL, bundle TEXT NOT NULL,
-            created_at INTEGER NOT NULL, PRIMARY KEY (namespace, workflow, number)
+            created_at INTEGER NOT NULL, concurrency_limit INTEGER, keep INTEGER,
+            PRIMARY KEY (namespace, workflow, number)
         ) STRICT, WITHOUT ROWID
         """,
         """

@@ -10,6 +10,8 @@ struct RunHead {
     var isOwned: Bool
     var entryCount: Int
     var eventsAfter: Int64
+    /// Whether others may wait for its end.
+    var isInLines: Bool
     var cancelError: Payload?
     var isEnding: Bool
 }
@@ -26,30 +28,39 @@ extension Store {
         for path in commit.prunes { try prune(path, of: commit.run) }
         if commit.asksToEnd { try self.run("UPDATE runs SET is_ending = 1 WHERE number = ?", [commit.run]) }
         for annotation in commit.annotations { try append(annotation, to: commit.run) }
+        try record(commit, entryCount: commit.entries.last?.sequence ?? run.entryCount)
         for id in commit.closes { try close(id, of: commit.run) }
         var wakes = try release(run.number, by: commit.releases, at: commit.at)
         try write(commit.writes, of: run, at: commit.at)
-        let begun = try begin(commit, namespace: run.namespace)
-        for wait in commit.opens { try open(wait.resolved(by: begun.names), of: run, now: commit.at) }
-        for emit in commit.emits where try submit(emit, now: commit.at).wakes { wakes = true }
-        try record(commit, entryCount: commit.entries.last?.sequence ?? run.entryCount)
-        let effects = try follow(run, commit)
+        var begun = try begin(commit, namespace: run.namespace)
+        for wait in commit.opens { try open(wait, begun, of: run, now: commit.at) }
+        for emit in commit.emits {
+            let (receipt, wakesOthers) = try submit(emit, now: commit.at)
+            wakes = wakes || wakesOthers
+            begun.cancelled += receipt.cancelled
+            for taken in receipt.refused { try append(taken.annotation(at: commit.at), to: commit.run) }
+        }
+        var head = run
+        // What the run emitted or started may have cancelled the run itself.
+        if !begun.cancelled.isEmpty { head.cancelError = try self.head(commit.run)?.cancelError }
+        let effects = try follow(head, commit)
         return CommitReceipt(
-            wakesRuns: wakes || begun.wakes || effects.wakesRuns, closesChildren: effects.closesChildren)
+            wakesRuns: wakes || begun.wakes || effects.wakesRuns, cancelled: begun.cancelled,
+            closesChildren: effects.closesChildren)
     }
 
     private func head(_ number: Int64) throws -> RunHead? {
         try first(
             """
-            SELECT number, namespace, workflow, epoch, owner IS NOT NULL, entry_count, events_after, cancel_error,
-                is_ending FROM runs WHERE number = ?
+            SELECT number, namespace, workflow, epoch, owner IS NOT NULL, entry_count, events_after,
+                COALESCE(key, concurrency_key) IS NOT NULL, cancel_error, is_ending FROM runs WHERE number = ?
             """, [number]
         ) { row in
             RunHead(
                 number: try row.next(), namespace: try row.next(), workflow: try row.next(),
                 epoch: try row.next(),
                 isOwned: try row.next(), entryCount: try row.next(), eventsAfter: try row.next(),
-                cancelError: try row.optionalPayload(), isEnding: try row.next())
+                isInLines: try row.next(), cancelError: try row.optionalPayload(), isEnding: try row.next())
         }
     }
 
@@ -88,12 +99,18 @@ extension Store {
             effects.wakesRuns = wakeAt.map { $0 <= commit.at } ?? false
         case .ended(let status, let output, let error):
             // Who waits for the run goes over to its continuation before its end could answer them.
-            if let next = commit.continuation { effects.wakesRuns = try goOn(run.number, as: next, at: commit.at) }
-            effects.formUnion(try end(run.number, status, output: output, error: error, at: commit.at))
+            if let next = commit.continuation {
+                effects.wakesRuns = try goOn(run.number, as: next, at: commit.at)
+            }
+            effects.formUnion(
+                try end(
+                    run.number, status, output: output, error: error, at: commit.at, isInLines: run.isInLines))
         case .attention(let error):
             // A request to cancel that the host did not see takes effect now.
             if let request = run.cancelError, !run.isEnding, !commit.asksToEnd {
-                return try end(run.number, .cancelled, output: nil, error: request, at: commit.at)
+                return try end(
+                    run.number, .cancelled, output: nil, error: request, at: commit.at,
+                    isInLines: run.isInLines)
             }
             let waits = try waitIDs(of: run.number)
             try dropWaits(run.number)

@@ -4,13 +4,30 @@ import PerigeeJournal
 extension Store {
     /// Does what the end of a run means to others: locks, those who wait for it, and its children.
     func settleEnd(_ number: Int64, at: Timestamp) throws -> EndEffects {
-        var effects = EndEffects(wakesRuns: try release(number, at: at))
-        guard let end = try end(of: number) else { return effects }
-        if end.status != .continued {
+        var effects = EndEffects()
+        let concerns = try first(
+            """
+            SELECT EXISTS (SELECT 1 FROM locks WHERE run = r.number),
+                EXISTS (SELECT 1 FROM waits WHERE kind = 5 AND target = r.id AND answered_at IS NULL),
+                EXISTS (SELECT 1 FROM runs WHERE parent = r.number AND ended_at IS NULL)
+            FROM runs r WHERE r.number = ?
+            """, [number]
+        ) { (locks: try $0.next() as Bool, waits: try $0.next() as Bool, children: try $0.next() as Bool) }
+        guard let concerns else { return effects }
+        if concerns.locks { effects.wakesRuns = try release(number, at: at) }
+        guard concerns.waits || concerns.children, let end = try end(of: number) else { return effects }
+        if concerns.waits, end.status != .continued {
             for wait in try waitsForEnd(of: end.run) {
                 effects.wakesRuns = try answer(wait, payload: end.payload, at: at) || effects.wakesRuns
             }
         }
+        if concerns.children { try closeChildren(of: number, end, at: at, &effects) }
+        return effects
+    }
+
+    private func closeChildren(
+        of number: Int64, _ end: ChildEnd, at: Timestamp, _ effects: inout EndEffects
+    ) throws {
         let children = try all(
             """
             SELECT r.number, r.started_at IS NOT NULL AND r.status <> 'attention', i.parent_policy FROM runs r
@@ -34,7 +51,6 @@ extension Store {
                     try self.end(child.number, status, output: nil, error: error, at: at))
             }
         }
-        return effects
     }
 
     private func end(of number: Int64) throws -> ChildEnd? {
@@ -54,18 +70,21 @@ extension Store {
 
     // MARK: Starting and continuing
 
-    /// Starts a commit's runs.
-    ///
-    /// - Returns: the run that each of its ids came to, and whether one can be claimed now.
-    func begin(_ commit: Commit, namespace: String) throws -> (names: [String: String], wakes: Bool) {
-        var names: [String: String] = [:]
-        var wakes = false
+    func begin(_ commit: Commit, namespace: String) throws -> BegunRuns {
+        var begun = BegunRuns()
         for start in commit.starts {
-            let begun = try submit(Submission(namespace: namespace, starts: [start]), now: commit.at)
-            names[start.id] = begun.receipt.runs.first
-            wakes = begun.wakes || wakes
+            begun.take(start, try submit(Submission(namespace: namespace, starts: [start]), now: commit.at))
         }
-        return (names, wakes)
+        return begun
+    }
+
+    func open(_ wait: Wait, _ begun: BegunRuns, of run: RunHead, now: Timestamp) throws {
+        var wait = wait
+        let refusal = wait.resolve(by: begun)
+        let number = try open(wait, of: run, now: now)
+        if let refusal {
+            _ = try answer(OpenWait(number: number, run: run.number), payload: refusal, at: now)
+        }
     }
 
     /// Begins the run that goes on for one that is about to end.
@@ -74,15 +93,18 @@ extension Store {
         if let fault = continuation.fault(continuing: old) { throw fault }
         var next = continuation
         next.key = old.key
+        next.onConflict = .queue
+        next.startAt = nil
         next.parent = old.parent
-        try run("UPDATE runs SET key = NULL, continued_as = ? WHERE number = ?", [next.id, number])
         let begun = try submit(Submission(namespace: old.namespace, starts: [next]), now: at)
         let new = try first("SELECT number FROM runs WHERE id = ?", [next.id]) { try $0.next() as Int64 }
         guard let new else { return begun.wakes }
+        try run("UPDATE runs SET continued_as = ? WHERE number = ?", [next.id, number])
         try run("UPDATE run_inputs SET continued_from = ? WHERE run = ?", [old.id, new])
         try run(
             """
-            UPDATE runs SET events_after = (SELECT events_after FROM runs WHERE number = ?) WHERE number = ?
+            UPDATE runs SET begun_after = events_after,
+                events_after = (SELECT events_after FROM runs WHERE number = ?) WHERE number = ?
             """, [number, new])
         try run(
             "INSERT INTO schedule_runs SELECT namespace, schedule, ? FROM schedule_runs WHERE run = ?",
@@ -91,7 +113,7 @@ extension Store {
         try run(
             "UPDATE waits SET target = ? WHERE kind = 5 AND target = ? AND answered_at IS NULL",
             [next.id, old.id])
-        return begun.wakes
+        return try takePlace(new, of: number, now: at) || begun.wakes
     }
 
     /// A wait for the end of a run: one that has ended already answers at once, as the last of those that went on

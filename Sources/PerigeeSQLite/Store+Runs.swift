@@ -5,9 +5,9 @@ extension Store {
     private static let runColumns = """
         SELECT r.number, r.id, r.namespace, r.workflow, r.version, r.bundle, r.status, r.key, r.owner,
             r.epoch, r.entry_count, r.created_at, r.started_at, r.ended_at, r.deadline_at, r.cancel_error,
-            r.tags, r.status_text, r.output, r.error, r.continued_as, i.input, i.trigger, i.event_id,
-            i.correlation_id, i.parent_id, i.parent_path, i.parent_label, i.parent_occurrence, i.parent_policy,
-            i.depth, i.continued_from
+            r.tags, r.status_text, r.output, r.error, r.continued_as, r.turn, r.concurrency_key, i.input, i.trigger,
+            i.event_id, i.correlation_id, i.parent_id, i.parent_path, i.parent_label, i.parent_occurrence,
+            i.parent_policy, i.depth, i.continued_from
         FROM runs r JOIN run_inputs i ON i.run = r.number
         """
 
@@ -33,14 +33,26 @@ extension Store {
         let output = try row.optionalPayload()
         let error = try row.optionalPayload()
         let continuedAs: String? = try row.next()
+        let turn = try row.turn()
+        let slot: String? = try row.next()
         return RunRecord(
             id: id, number: number, namespace: namespace, workflow: workflow, version: version,
             bundle: bundle, status: status, key: key, input: try row.payload(), output: output, error: error,
             trigger: try row.payload(), eventID: try row.next(), correlationID: try row.next(),
             parent: try row.parent(), continuedFrom: try row.next(), continuedAs: continuedAs, tags: tags,
             statusText: statusText, createdAt: createdAt, startedAt: startedAt, endedAt: endedAt,
-            deadlineAt: deadlineAt, cancelRequest: cancelRequest, owner: owner, epoch: epoch,
+            deadlineAt: deadlineAt, cancelRequest: cancelRequest,
+            blockedBy: Self.blockage(turn, key: key, slot: slot), owner: owner, epoch: epoch,
             entryCount: entryCount)
+    }
+
+    /// Why a run can't begin yet, as far as its own row tells; ``withBlockages(_:)`` fills in the rest.
+    private static func blockage(_ turn: Turn?, key: String?, slot: String?) -> Blockage? {
+        switch turn {
+        case .waitsForKey?: Blockage(kind: .key, key: key ?? "", limit: 1, runs: [])
+        case .waitsForSlot?: Blockage(kind: .concurrency, key: slot ?? "", limit: 0, runs: [])
+        case .waitsForTime?, .holdsSlot?, nil: nil
+        }
     }
 
     /// The run without its waits.
@@ -50,7 +62,7 @@ extension Store {
 
     func run(id: String) throws -> RunRecord? {
         guard let run = try first("\(Self.runColumns) WHERE r.id = ?", [id], decodeRun) else { return nil }
-        return try withWaits([run])[0]
+        return try withBlockages(withWaits([run]))[0]
     }
 
     func runs(_ query: RunQuery) throws -> RunPage {
@@ -69,7 +81,7 @@ extension Store {
             values.append(query.workflows.sorted().list)
         }
         let found = try page(query.statuses, conditions, values, limit: query.limit + 1)
-        let runs = try withWaits(Array(found.prefix(query.limit)))
+        let runs = try withBlockages(withWaits(Array(found.prefix(query.limit))))
         return RunPage(runs: runs, nextCursor: found.count > query.limit ? runs.last?.number : nil)
     }
 
@@ -99,19 +111,33 @@ extension Store {
     }
 
     /// Ends a run: nothing can happen to it any more.
+    ///
+    /// - Parameter isInLines: false where it is known that it has no key and needs no slot, which saves time.
     @discardableResult
     func end(
-        _ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp
+        _ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp,
+        isInLines: Bool = true
     ) throws -> EndEffects {
-        try run(
+        let lines = try all(
             """
             UPDATE runs SET owner = NULL, wake_at = NULL, status = ?, output = ?, error = ?, ended_at = ?,
-                cancel_error = NULL WHERE number = ? AND ended_at IS NULL
-            """, [status.rawValue, output?.blob, error?.blob, at.milliseconds, number])
+                cancel_error = NULL, turn = NULL WHERE number = ? AND ended_at IS NULL
+            \(isInLines ? "RETURNING namespace, workflow, key, concurrency_key" : "")
+            """, [status.rawValue, output?.blob, error?.blob, at.milliseconds, number]
+        ) { row in
+            let namespace: String = try row.next()
+            let workflow: String = try row.next()
+            let keys: [String?] = [try row.next(), try row.next()]
+            return keys.map { key in
+                key.map { Line(namespace: namespace, workflow: workflow, key: $0) }
+            }
+        }.first
         guard db.changesCount > 0 else { return EndEffects() }
         try dropWaits(number)
         try run("DELETE FROM used_events WHERE run = ?", [number])
-        return try settleEnd(number, at: at)
+        var effects = try settleEnd(number, at: at)
+        if let lines, try leaveLines(key: lines[0], slot: lines[1], now: at) { effects.wakesRuns = true }
+        return effects
     }
 
     func cancel(run id: String, error: Payload, isForced: Bool, now: Timestamp) throws -> Cancellation? {

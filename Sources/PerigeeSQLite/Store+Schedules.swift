@@ -18,7 +18,8 @@ extension Store {
         if let fault = advance.fault { throw fault }
         let others = advance.terminates == nil ? [] : try openRuns(of: wanted, limit: .max)
         let submission = Submission(namespace: wanted.namespace, starts: advance.starts)
-        let runs = advance.starts.isEmpty ? [] : try submit(submission, now: now).receipt.runs
+        let receipt = advance.starts.isEmpty ? nil : try submit(submission, now: now).receipt
+        let runs = receipt?.runs ?? []
         for other in others {
             try end(other.number, .terminated, output: nil, error: advance.terminates, at: now)
         }
@@ -30,10 +31,12 @@ extension Store {
         }
         try forgetEnded(wanted)
         wanted.revision += 1
+        if let taken = receipt?.refused.last { wanted.note = taken.sentence }
         try save(wanted)
         return ScheduleReceipt(
             schedule: try withOpenRuns(wanted), runs: runs,
-            terminated: try others.compactMap { try plainRun($0.number) })
+            terminated: try others.compactMap { try plainRun($0.number) },
+            cancelled: receipt?.cancelled ?? [])
     }
 
     private func save(_ record: ScheduleRecord) throws {

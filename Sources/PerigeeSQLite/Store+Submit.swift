@@ -2,6 +2,15 @@ import GRDB
 import PerigeeJournal
 
 extension Store {
+    /// Accepts what a caller hands in; one without an event fails where it starts a run whose key is taken.
+    func accept(_ submission: Submission, now: Timestamp) throws -> SubmissionReceipt {
+        let receipt = try submit(submission, now: now).receipt
+        if submission.event == nil, !receipt.isDuplicate, let taken = receipt.refused.first {
+            throw JournalError.keyTaken(taken)
+        }
+        return receipt
+    }
+
     /// Accepts one submission; `wakes` tells whether a run can be claimed now that could not before.
     func submit(_ submission: Submission, now: Timestamp) throws -> (receipt: SubmissionReceipt, wakes: Bool)
     {
@@ -15,21 +24,19 @@ extension Store {
             eventNumber = number
         }
         let eventsAfter = try eventNumber ?? newestEvent(isNeeded: !submission.starts.isEmpty)
-        var runs: [String] = []
-        for start in submission.starts {
-            let (id, isReady) = try begin(start, of: submission, eventsAfter: eventsAfter, now: now)
-            runs.append(id)
-            wakes = wakes || isReady
+        var receipt = SubmissionReceipt(eventID: submission.event?.id, runs: [], isDuplicate: false)
+        for start in submission.starts
+        where try begin(start, of: submission, eventsAfter: eventsAfter, now: now, &receipt) { wakes = true }
+        if let eventNumber, !submission.starts.isEmpty {
+            try run(
+                "UPDATE events SET runs = ?, refused = ? WHERE number = ?",
+                [receipt.runs.list, receipt.refused.list, eventNumber])
         }
-        if let eventNumber, !runs.isEmpty {
-            try run("UPDATE events SET runs = ? WHERE number = ?", [runs.list, eventNumber])
-        }
-        let receipt = SubmissionReceipt(eventID: submission.event?.id, runs: runs, isDuplicate: false)
         if let key = submission.idempotencyKey {
             try run(
                 "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?)",
                 [
-                    submission.namespace, key, submission.requestDigest, receipt.eventID, runs.list,
+                    submission.namespace, key, submission.requestDigest, receipt.eventID, receipt.runs.list,
                     now.milliseconds,
                 ])
         }
@@ -39,13 +46,16 @@ extension Store {
     private func earlierReceipt(of submission: Submission) throws -> SubmissionReceipt? {
         if let key = submission.idempotencyKey {
             let earlier = try first(
-                "SELECT digest, event_id, runs FROM requests WHERE namespace = ? AND key = ?",
+                """
+                SELECT digest, event_id, runs, (SELECT refused FROM events WHERE id = event_id) FROM requests
+                WHERE namespace = ? AND key = ?
+                """,
                 [submission.namespace, key]
             ) { row in
                 let digest: String? = try row.next()
                 return (
                     digest,
-                    SubmissionReceipt(eventID: try row.next(), runs: try row.list(), isDuplicate: true)
+                    try row.duplicate()
                 )
             }
             if let (digest, receipt) = earlier {
@@ -57,10 +67,10 @@ extension Store {
         }
         guard let event = submission.event else { return nil }
         return try first(
-            "SELECT id, runs FROM events WHERE namespace = ? AND source = ? AND source_id = ?",
+            "SELECT id, runs, refused FROM events WHERE namespace = ? AND source = ? AND source_id = ?",
             [event.namespace, event.source, event.sourceID]
         ) { row in
-            SubmissionReceipt(eventID: try row.next(), runs: try row.list(), isDuplicate: true)
+            try row.duplicate()
         }
     }
 
@@ -107,27 +117,64 @@ extension Store {
         return try first("SELECT COALESCE(MAX(number), 0) FROM events", []) { try $0.next() as Int64 } ?? 0
     }
 
+    /// Creates a run, or does what its key asks for instead; the receipt tells what.
+    ///
+    /// - Returns: whether a run can be claimed now that could not before.
     private func begin(
-        _ start: NewRun, of submission: Submission, eventsAfter: Int64, now: Timestamp
-    ) throws -> (id: String, isReady: Bool) {
-        if let key = start.key {
-            let earlier = try first(
-                "SELECT id FROM runs WHERE namespace = ? AND key = ? AND workflow = ?",
-                [submission.namespace, key, start.workflow]
-            ) { try $0.next() as String }
-            if let earlier { return (earlier, false) }
+        _ start: NewRun, of submission: Submission, eventsAfter: Int64, now: Timestamp,
+        _ receipt: inout SubmissionReceipt
+    ) throws -> Bool {
+        let key = start.key.map {
+            Line(namespace: submission.namespace, workflow: start.workflow, key: $0)
         }
-        let startAt = start.status == .queued ? max(now, start.startAt ?? now) : nil
+        if let key, start.onConflict.takesOneRun, let earlier = try newestRun(key) {
+            if start.onConflict == .useExisting {
+                receipt.runs.append(earlier)
+            } else {
+                receipt.refused.append(KeyTaken(workflow: start.workflow, key: key.key, run: earlier))
+            }
+            return false
+        }
+        var wakes = false
+        if let key, case .cancelExisting(let error) = start.onConflict {
+            receipt.cancelled += try openRuns(key).compactMap { try cancel($0.id, error, now: now) }
+            wakes = !receipt.cancelled.isEmpty
+        }
+        let keyIsTaken =
+            if let key, !start.onConflict.takesOneRun { try !openRuns(key, limit: 1).isEmpty } else { false }
+        let turn = start.firstTurn(keyIsTaken: keyIsTaken, now: now)
+        let hasWake = start.status == .queued && (turn == nil || turn == .waitsForTime)
+        let startAt = hasWake ? max(now, start.startAt ?? now) : nil
+        try insert(start, turn, submission, eventsAfter: eventsAfter, wakeAt: startAt, now: now)
+        receipt.runs.append(start.id)
+        if turn == .waitsForSlot, let slot = start.concurrencyKey {
+            let line = Line(namespace: submission.namespace, workflow: start.workflow, key: slot)
+            return try admit(line, now: now) || wakes
+        }
+        return wakes || startAt.map { $0 <= now } ?? false
+    }
+
+    private func cancel(_ run: String, _ error: Payload, now: Timestamp) throws -> RunRecord? {
+        // Asked once more, it would end without unwinding.
+        guard let open = try self.run(id: run), open.cancelRequest == nil else { return nil }
+        return try cancel(run: run, error: error, isForced: false, now: now)?.run
+    }
+
+    private func insert(
+        _ start: NewRun, _ turn: Turn?, _ submission: Submission, eventsAfter: Int64, wakeAt: Timestamp?,
+        now: Timestamp
+    ) throws {
         try insert(
             """
             INSERT INTO runs (id, namespace, workflow, version, bundle, status, key, wake_at, events_after,
-                created_at, error, timeout, parent)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT number FROM runs WHERE id = ?))
+                created_at, error, concurrency_key, turn, timeout, parent)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT number FROM runs WHERE id = ?))
             """,
             [
                 start.id, submission.namespace, start.workflow, start.version, start.bundle,
-                start.status.rawValue, start.key, startAt?.milliseconds, eventsAfter,
-                now.milliseconds, start.error?.blob, start.timeoutMilliseconds, start.parent?.run,
+                start.status.rawValue, start.key, wakeAt?.milliseconds, eventsAfter, now.milliseconds,
+                start.error?.blob, start.concurrencyKey, turn?.rawValue, start.timeoutMilliseconds,
+                start.parent?.run,
             ], taken: "the run id \(start.id)")
         try run(
             "INSERT INTO run_inputs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
@@ -136,6 +183,31 @@ extension Store {
                 start.correlationID, start.parent?.run, start.parent?.step.path, start.parent?.step.label,
                 start.parent?.step.occurrence, start.parent?.onEnd.rawValue, start.parent?.depth,
             ])
-        return (start.id, startAt.map { $0 <= now } ?? false)
+    }
+}
+
+extension [KeyTaken] {
+    /// A JSON array of objects; `nil` if there are none.
+    fileprivate var list: String? {
+        isEmpty
+            ? nil
+            : JSON.array(
+                map { ["workflow": .string($0.workflow), "key": .string($0.key), "run": .string($0.run)] }
+            ).text
+    }
+}
+
+extension Columns {
+    /// What became of a submission that was accepted before.
+    fileprivate mutating func duplicate() throws -> SubmissionReceipt {
+        var receipt = SubmissionReceipt(eventID: try next(), runs: try list(), isDuplicate: true)
+        let refused: String? = try next()
+        let taken = try refused.map { try JSON(parsing: $0.utf8).array ?? [] } ?? []
+        receipt.refused = taken.map {
+            KeyTaken(
+                workflow: $0["workflow"]?.string ?? "", key: $0["key"]?.string ?? "",
+                run: $0["run"]?.string ?? "")
+        }
+        return receipt
     }
 }

@@ -2,7 +2,8 @@ import GRDB
 import PerigeeJournal
 
 extension Store {
-    func open(_ wait: Wait, of run: RunHead, now: Timestamp) throws {
+    /// - Returns: the wait's number.
+    func open(_ wait: Wait, of run: RunHead, now: Timestamp) throws -> Int64 {
         var kind = 1
         var type: String?
         var match: EventMatch?
@@ -39,6 +40,7 @@ extension Store {
         case .child(let target): try openForEnd(opened, of: target, at: now)
         case .started(let id): _ = try answer(opened, payload: JSON.string(id).bytes, at: now)
         }
+        return number
     }
 
     /// Answers a new wait with the oldest event since the run was created that matches and is not used.
@@ -171,7 +173,7 @@ extension Store {
         try all(
             """
             SELECT w.run, w.id, w.path, w.label, w.occurrence, w.opened_at, w.due_at, w.kind, w.event_type,
-                w.match, w.target, a.asked, a.shown, a.choices, a.comment_required
+                w.match, w.target, \(Self.requestColumns)
             FROM waits w LEFT JOIN approvals a ON w.kind = 3 AND a.id = w.id
             WHERE w.run IN (SELECT value FROM json_each(?)) AND w.answered_at IS NULL ORDER BY w.number
             """, [JSON.array(runs.map(JSON.int)).text]

@@ -44,6 +44,15 @@ struct EventsRoutes {
         [
             "event_id": .string(receipt.eventID), "runs": .array(receipt.runs.map { .string($0) }),
             "duplicate": .bool(receipt.isDuplicate),
+            "refused": .array(
+                receipt.refused.map { taken in
+                    let problem = HostError(JournalError.keyTaken(taken))
+                    return [
+                        "workflow": .string(taken.workflow), "key": .string(taken.key),
+                        "run": .string(taken.run),
+                        "code": .string(problem.code), "detail": .string(problem.message),
+                    ]
+                }),
         ]
     }
 }

@@ -48,12 +48,14 @@ extension Request {
     }
 
     /// The fields of a form of the dashboard.
-    func form() async throws -> FormFields {
+    ///
+    /// - Parameter limit: the most bytes that the body may have.
+    func form(limit: Int = 65_536) async throws -> FormFields {
         guard mediaType == "application/x-www-form-urlencoded" else {
             throw Problem.unsupportedMediaType(
                 mediaType ?? "none", takes: "application/x-www-form-urlencoded")
         }
-        let text = String(decoding: try await bytes(limit: 65_536), as: UTF8.self)
+        let text = String(decoding: try await bytes(limit: limit), as: UTF8.self)
         guard let fields = FormFields(text) else {
             throw Problem.invalid("An escape in the form is broken.", hint: "Write a percent sign as %25.")
         }

@@ -31,10 +31,31 @@ extension RunRecord {
             "status": .string(status.rawValue), "status_text": JSON(statusText), "key": JSON(key),
             "input": JSON(input), "output": JSON(optional: output), "error": JSON(optional: error),
             "tags": JSON(optional: tags), "trigger": JSON(trigger), "correlation_id": .string(correlationID),
-            "event_id": JSON(eventID), "waiting_for": JSON(waits.first?.address.label),
-            "waits": .array(waits.map(\.json)), "created_at": JSON(createdAt), "started_at": JSON(startedAt),
+            "event_id": JSON(eventID),
+            "waiting_for": JSON(blockedBy == nil ? waits.first?.address.label : "its turn"),
+            "waits": .array(waits.map(\.json)), "blocked_by": blockedBy?.json ?? .null,
+            "created_at": JSON(createdAt), "started_at": JSON(startedAt),
             "ended_at": JSON(endedAt),
         ]
+    }
+}
+
+extension Blockage {
+    /// Why a run can't begin yet, as `{kind, key, limit, runs}`.
+    var json: JSON {
+        [
+            "kind": .string(kind.rawValue), "key": .string(key), "limit": .int(Int64(limit)),
+            "runs": .array(runs.map { .string($0) }),
+        ]
+    }
+
+    /// `waits for its turn: 1 at a time for "acct_1"`.
+    var sentence: String {
+        switch kind {
+        case .key: "waits for its turn: earlier runs with the key \"\(key)\" have not ended"
+        case .concurrency:
+            "waits for its turn: \(limit) at a time" + (key.isEmpty ? "" : " for \"\(key)\"")
+        }
     }
 }
 
@@ -48,7 +69,9 @@ extension Wait {
         switch kind {
         case .timer: break
         case .event(let type, _): fields["event"] = .string(type)
-        case .approval: fields["approval"] = .string(id)
+        case .approval(let request):
+            fields["approval"] = .string(id)
+            fields["kind"] = .string(request.kind.rawValue)
         case .lock(let key): fields["lock"] = .string(key)
         case .child(let run), .started(let run): fields["run"] = .string(run)
         }
@@ -70,9 +93,20 @@ extension Wait.Kind {
 }
 
 extension ApprovalRecord {
-    var json: JSON {
+    /// The approval as the API gives it; a list leaves out what was parked, which may be long.
+    func json(isWhole: Bool) -> JSON {
+        let details = JSON(request.details)
+        var names = ["not_by", "form", "effect", "hours", "reason", "category", "retryable"]
+        if isWhole { names += ["data", "response"] }
+        let fields = names.reduce(into: common) { $0[$1] = details[$1] ?? .null }
+        return .object(fields)
+    }
+
+    private var common: [String: JSON] {
         [
-            "id": .string(id), "run": .string(run), "workflow": .string(workflow),
+            "kind": .string(request.kind.rawValue), "remind_at": JSON(nextReminderAt),
+            "reminders_told": .int(Int64(remindersTold)), "id": .string(id), "run": .string(run),
+            "workflow": .string(workflow),
             "label": .string(address.label),
             "to": JSON(request.to), "show": JSON(request.show),
             "choices": .array(request.choices.map { .string($0) }),

@@ -47,6 +47,18 @@ extension JournalContract {
                 try expectEqual(answers[0].payload.flatMap { ChildEnd($0) }?.status, .failed)
                 try expectEqual(answers[1].payload, payload(#""run_0""#))
             },
+            Check(area: "children", promise: "a start that its key refuses is answered at once") { scene in
+                _ = try await scene.start(newRun("run_0", key: "k"))
+                var keyed = child("run_2")
+                keyed.key = "k"
+                keyed.onConflict = .reject
+                let number = try await scene.startParent([keyed], waits: [endWait("w", "run_2")])
+                let answers = try await scene.claim(at: at(2), only: number).flatMap(\.answers)
+                try expectEqual(
+                    answers.map { $0.payload.flatMap { KeyTaken($0) } },
+                    [KeyTaken(workflow: "onboarding", key: "k", run: "run_0")])
+                try expect(try await scene.journal.run(id: "run_2") == nil, "no second run of the key")
+            },
             Check(area: "children", promise: "a child begins no earlier than it should") { scene in
                 var later = child("run_2")
                 later.startAt = at(60)
@@ -141,7 +153,7 @@ extension JournalContract {
                 let old = try await scene.run("run_2")
                 try expectEqual(old.status, .continued)
                 try expectEqual(old.continuedAs, "run_3")
-                try expectEqual(old.key, nil)
+                try expectEqual(old.key, "k")
                 let new = try await scene.run("run_3")
                 try expectEqual(new.continuedFrom, "run_2")
                 try expectEqual(new.key, "k")
@@ -154,6 +166,42 @@ extension JournalContract {
                         next: .ended(.completed, output: payload("1"), error: nil)))
                 let answer = try await scene.claim(at: at(3)).flatMap(\.answers).first?.payload
                 try expectEqual(answer.flatMap { ChildEnd($0) }?.run, "run_3")
+            },
+            Check(area: "continue", promise: "a fresh run stands where the old one stood in its lines") { scene in
+                try await scene.limit(1)
+                let number = try await scene.start(newRun("run_1", key: "k", .queue, slot: "s"))
+                _ = try await scene.start(newRun("run_2", key: "k", .queue))
+                _ = try await scene.start(newRun("run_3", slot: "s"))
+                _ = try await scene.claim(only: number)
+                let receipt = try await scene.commit(
+                    Commit(
+                        run: number, epoch: 1, at: at(1), continuation: newRun("run_4", slot: "s"),
+                        next: .ended(.continued, output: nil, error: nil)))
+                try expectEqual(receipt.wakesRuns, true)
+                try expectEqual(try await scene.claim(at: at(1)).map(\.run.id), ["run_4"])
+                let new = try await scene.run("run_4").number
+                try expectEqual(try await scene.run("run_2").blockedBy?.runs, ["run_4"])
+                try expectEqual(try await scene.run("run_3").blockedBy?.runs, ["run_4"])
+                try await scene.commit(
+                    Commit(
+                        run: new, epoch: 1, at: at(2), next: .ended(.completed, output: nil, error: nil)))
+                try expectEqual(try await scene.claim(at: at(2)).map(\.run.id), ["run_2", "run_3"])
+            },
+            Check(area: "continue", promise: "a child that begins later holds no slot before its time") { scene in
+                try await scene.limit(1)
+                let parent = try await scene.startClaimed("run_1")
+                var later = newRun("run_2", slot: "s")
+                later.startAt = at(60)
+                try await scene.commit(
+                    Commit(run: parent, epoch: 1, at: at(0), starts: [later], next: .running))
+                let number = try await scene.start(newRun("run_3", slot: "s"))
+                try expectEqual(try await scene.claim(at: at(1)).map(\.run.id), ["run_3"])
+                try expectEqual(try await scene.claim(at: at(60)).map(\.run.id), [])
+                try expectEqual(try await scene.run("run_2").blockedBy?.runs, ["run_3"])
+                try await scene.commit(
+                    Commit(
+                        run: number, epoch: 1, at: at(61), next: .ended(.completed, output: nil, error: nil)))
+                try expectEqual(try await scene.claim(at: at(61)).map(\.run.id), ["run_2"])
             },
             Check(area: "continue", promise: "no event is lost and none is seen twice") { scene in
                 let number = try await scene.startClaimed("run_1")

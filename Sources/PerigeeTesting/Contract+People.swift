@@ -6,7 +6,8 @@ extension JournalContract {
             Check(area: "decisions", promise: "the first decision counts and wakes the run") { scene in
                 _ = try await scene.startWaiting("run_1", [approvalWait("a")])
                 let decision = Decision(
-                    outcome: "reject", by: "boss", at: at(5), comment: "no", form: payload(#"{"x":1}"#))
+                    outcome: "reject", by: "boss", at: at(5), comment: "no", form: payload(#"{"x":1}"#),
+                    data: payload(#"[1]"#), via: "page", shown: "abc")
                 let first = try require(
                     try await scene.journal.decide(approval: "a", decision), "the approval")
                 try expectEqual(first.isNew, true)
@@ -64,6 +65,20 @@ extension JournalContract {
                 try expectEqual(try await inbox(.waiting, limit: 1), ["c"])
                 try expectEqual(try await inbox(.expired), [])
                 try await expectInvalid { _ = try await inbox(nil, limit: 501) }
+            },
+            Check(area: "decisions", promise: "the inbox lists the kinds that are asked for") { scene in
+                let waits = [
+                    approvalWait("a"), approvalWait("p", kind: .park, due: at(9)),
+                    approvalWait("f", kind: .form),
+                ]
+                _ = try await scene.startWaiting("run_1", waits)
+                func inbox(_ kinds: Set<ApprovalKind>) async throws -> [String] {
+                    try await scene.journal.approvals(namespace: "main", status: nil, kinds: kinds, limit: 9)
+                        .map(\.id)
+                }
+                try expectEqual(try await inbox([]), ["p", "a", "f"])
+                try expectEqual(try await inbox([.park]), ["p"])
+                try expectEqual(try await inbox([.form, .approval]), ["a", "f"])
             },
         ]
     }

@@ -31,9 +31,10 @@ public enum JournalContract {
 
     /// All promises.
     public static let checks: [Check] =
-        versionChecks + submitChecks + keyChecks + claimChecks + commitChecks + fencingChecks + waitChecks
-        + lookBackChecks + watchChecks + decisionChecks + cancellationChecks + hostChecks + queryChecks
-        + historyChecks + scheduleChecks + stateChecks + lockChecks + childChecks + continueChecks
+        versionChecks + submitChecks + keyChecks + conflictChecks + slotChecks + claimChecks + commitChecks
+        + fencingChecks + waitChecks + lookBackChecks + watchChecks + decisionChecks + reminderChecks
+        + cancellationChecks + hostChecks + queryChecks + historyChecks + scheduleChecks + retentionChecks
+        + stateChecks + lockChecks + childChecks + continueChecks
 }
 
 /// A promise of ``JournalContract`` that a journal did not keep.

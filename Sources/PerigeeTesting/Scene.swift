@@ -41,8 +41,8 @@ struct Scene {
     }
 
     /// Creates a run and claims it: its first epoch is 1.
-    func startClaimed(_ id: String, at: Timestamp = at(0)) async throws -> Int64 {
-        let number = try await start(newRun(id), at: at)
+    func startClaimed(_ id: String, key: String? = nil, at: Timestamp = at(0)) async throws -> Int64 {
+        let number = try await start(newRun(id, key: key), at: at)
         let claimed = try await claim(at: at, only: number)
         try expectEqual(claimed.map(\.run.epoch), [1])
         return number
@@ -75,9 +75,14 @@ func at(_ seconds: Int64) -> Timestamp {
 
 func payload(_ text: String) -> Payload { Array(text.utf8) }
 
-func newRun(_ id: String, workflow: String = "onboarding", key: String? = nil) -> NewRun {
+func newRun(
+    _ id: String, workflow: String = "onboarding", key: String? = nil,
+    _ onConflict: KeyConflict = .useExisting,
+    slot: String? = nil
+) -> NewRun {
     NewRun(
-        id: id, workflow: workflow, version: 1, bundle: "b1", key: key, input: payload(#"{"n":1}"#),
+        id: id, workflow: workflow, version: 1, bundle: "b1", key: key, onConflict: onConflict,
+        concurrencyKey: slot, input: payload(#"{"n":1}"#),
         trigger: payload(#"{"type":"manual"}"#), correlationID: "c-\(id)")
 }
 
@@ -104,10 +109,13 @@ func eventWait(
         dueAt: due)
 }
 
-func approvalWait(_ id: String, due: Timestamp? = nil, openedAt: Timestamp = at(0)) -> Wait {
+func approvalWait(
+    _ id: String, kind: ApprovalKind = .approval, due: Timestamp? = nil, openedAt: Timestamp = at(0),
+    remindAt: [Timestamp] = []
+) -> Wait {
     let request = ApprovalRequest(
-        to: payload(#"["boss"]"#), show: payload("[]"), choices: ["approve", "reject"],
-        commentRequiredOn: ["reject"])
+        kind: kind, to: payload(#"["boss"]"#), show: payload("[]"), choices: ["approve", "reject"],
+        commentRequiredOn: ["reject"], details: payload(#"{"hours":"x"}"#), remindAt: remindAt)
     return Wait(id: id, address: address(id), kind: .approval(request), openedAt: openedAt, dueAt: due)
 }
 

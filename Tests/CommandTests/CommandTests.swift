@@ -196,6 +196,38 @@ struct CommandTests {
         #expect(stopped.status == 0, "\(stopped.errors)")
     }
 
+    @Test func `a form is filled in and parked data repaired on the command line`() throws {
+        let body = """
+            return workflow { on = { event = "demo.requested" }, run = function(input)
+              local d = ask.form("Offer", { form = { counter = { "Counter-offer", type = "number", max = 40 } } })
+              local fixed = flow.park("Refused", { data = { offer = d.form.counter }, reason = "too high" })
+              return fixed
+            end }
+            """
+        let place = try Workplace(scripts: ["offer.lua": body])
+        try place.serve()
+        #expect(try place.run("send", "demo.requested").status == 0)
+        _ = try untilThere { try place.run("approvals", "list", "--kind", "form") }
+        let shown = try place.run("approvals", "show", "@last", "-o", "table")
+        #expect(shown.output.contains("--form counter=") && shown.output.contains("Counter-offer (number)"))
+        let wrong = try place.run("approvals", "decide", "@last", "submit", "--form", "counter=41")
+        #expect(wrong.status == 1 && wrong.errors.contains("/form/counter: should be a number of at most 40"))
+        #expect(wrong.errors.contains("[PG4121]"))
+        let filled = try place.run(
+            "approvals", "decide", "@last", "submit", "--form", "counter=15", "-o", "json")
+        #expect(try JSON(parsing: filled.output.utf8)["decision"]?["form"] == ["counter": 15])
+        #expect(try JSON(parsing: filled.output.utf8)["decision"]?["via"] == "cli")
+        _ = try untilThere { try place.run("approvals", "list", "--kind", "park") }
+        #expect(try place.run("approvals", "show", "@last", "-o", "table").output.contains("{\"offer\":15}"))
+        let list = try place.run("approvals", "decide", "@last", "retry", "--data", "[1]")
+        #expect(list.errors.contains("[PG4122]"))
+        #expect(
+            try place.run("approvals", "decide", "@last", "retry", "--data", "{\"offer\": 12}").status == 0)
+        _ = try untilThere { try place.run("runs", "list", "-q", "status:completed") }
+        let run = try JSON(parsing: try place.run("runs", "show", "@last", "-o", "json").output.utf8)
+        #expect(run["output"] == ["offer": 12])
+    }
+
     @Test func `a run that is waited for tells by its exit code how it went`() throws {
         let quick = "return workflow { run = function(i) if i.fail then flow.fail('no') end return i end }"
         let place = try Workplace(scripts: ["quick.lua": quick, "hello.lua": helloScript])
@@ -208,6 +240,20 @@ struct CommandTests {
         #expect(waiting.status == 7)
         #expect(waiting.output.contains("\twaiting\t"))
         #expect(try place.run("runs", "cancel", "@last").status == 0)
+    }
+
+    @Test func `a run that waits for its turn shows for whom`() throws {
+        let text = "return workflow { concurrency = { limit = 1 }, run = function() sleep('1h') end }"
+        let place = try Workplace(scripts: ["line.lua": text])
+        try place.serve()
+        #expect(try place.run("run", "line").status == 0)
+        let first = try place.run("runs", "show", "@last", "-o", "json").output
+        let id = try #require(try JSON(parsing: first.utf8)["id"]?.string)
+        #expect(try place.run("run", "line").status == 0)
+        let shown = try place.run("runs", "show", "@last", "-o", "table").output
+        #expect(shown.contains("its turn, 1 at a time (\(id))"))
+        #expect(try place.run("runs", "list", "-q", "status:queued").output.contains("its turn"))
+        #expect(try place.stopServer().status == 0)
     }
 
     @Test func `a run that a script error ended shows the line, the way on and the code`() throws {

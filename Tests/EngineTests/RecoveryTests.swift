@@ -85,10 +85,12 @@ struct RecoveryTests {
             try await base.cancel(run: run, error: error, isForced: isForced, now: now)
         }
         func saveVersion(
-            namespace: String, workflow: String, bundle: String, files: [String: String], now: Timestamp
+            namespace: String, workflow: String, bundle: String, files: [String: String],
+            rules: WorkflowRules, now: Timestamp
         ) async throws -> WorkflowVersion {
             try await base.saveVersion(
-                namespace: namespace, workflow: workflow, bundle: bundle, files: files, now: now)
+                namespace: namespace, workflow: workflow, bundle: bundle, files: files,
+                rules: rules, now: now)
         }
         func files(bundle: String) async throws -> [String: String]? { try await base.files(bundle: bundle) }
         func entries(run: Int64, after: Int, limit: Int) async throws -> [Entry] {
@@ -102,10 +104,21 @@ struct RecoveryTests {
         }
         func history(run id: String) async throws -> RunHistory? { try await base.history(run: id) }
         func approval(id: String) async throws -> ApprovalRecord? { try await base.approval(id: id) }
-        func approvals(namespace: String, status: ApprovalStatus?, limit: Int) async throws
-            -> [ApprovalRecord]
-        {
-            try await base.approvals(namespace: namespace, status: status, limit: limit)
+        func approvals(
+            namespace: String, status: ApprovalStatus?, kinds: Set<ApprovalKind>, limit: Int
+        ) async throws -> [ApprovalRecord] {
+            try await base.approvals(namespace: namespace, status: status, kinds: kinds, limit: limit)
+        }
+        func dueReminders(namespace: String, now: Timestamp, limit: Int) async throws -> DueReminders {
+            try await base.dueReminders(namespace: namespace, now: now, limit: limit)
+        }
+        func remind(
+            _ reminders: [Reminder], now: Timestamp
+        ) async throws -> [Result<ReminderReceipt, JournalError>] {
+            try await base.remind(reminders, now: now)
+        }
+        func removeExpired(_ expiry: Expiry, now: Timestamp) async throws -> Removal {
+            try await base.removeExpired(expiry, now: now)
         }
         func schedules(namespace: String) async throws -> [ScheduleRecord] {
             try await base.schedules(namespace: namespace)

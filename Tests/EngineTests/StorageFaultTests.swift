@@ -37,6 +37,17 @@ struct StorageFaultTests {
             try await trial.run()
         } while given == nil && ContinuousClock.now < end
     }
+
+    @Test("A read that fails leaves the run as it is, until the disk can be read again")
+    func failingReads() async throws {
+        var read: Int64 = 1
+        while true {
+            let trial = try HostTrial(seed: UInt64(read), script: Self.work)
+            guard try await trial.takesUp(withReadFailing: read) else { break }
+            read += 1
+        }
+        #expect(read > 5)
+    }
 }
 
 /// One life of a few runs, over as many lives of the host as the faults make.
@@ -48,6 +59,7 @@ private final class HostTrial {
     private let clock = ManualClock()
     private let world = FakeWorld { .json(200, "{\"n\": \($0.url.suffix(1))}") }
     private var host: TestHost?
+    private var journal: SQLiteJournal?
     private let names = ["a", "b", "c"]
     /// What the host has acknowledged.
     private var started: [String: String] = [:]
@@ -89,6 +101,29 @@ private final class HostTrial {
             try await crash(keepingCache: pick(0...1) == 0)
         }
         try await openHost()
+        try await finish()
+    }
+
+    /// Takes runs up in a new host when some reads fail.
+    ///
+    /// - Returns: whether any did.
+    func takesUp(withReadFailing first: Int64) async throws -> Bool {
+        try await openHost()
+        for _ in 0..<4 { try await push() }
+        try await host?.stop()
+        host = nil
+        try await openHost { faulty_disk_plan(self.disk, FAULTY_DISK_READ_ERROR, first, 2) }
+        for _ in 0..<1000 {
+            try await push()
+            if faulty_disk_is_over(disk) == 1 { break }
+        }
+        let isReached = faulty_disk_failures(disk) > 0
+        faulty_disk_mend(disk)
+        try await finish()
+        return isReached
+    }
+
+    private func finish() async throws {
         var rounds = 0
         while try await !isOver() {
             try await push()
@@ -97,12 +132,18 @@ private final class HostTrial {
         }
         try await check()
         try await host?.stop()
+        host = nil
     }
 
-    private func openHost() async throws {
+    /// - Parameter isOpen: called once when the file is open and the host has not begun.
+    private func openHost(isOpen: () -> Void = {}) async throws {
+        var isFirst = true
         while host == nil {
             do {
                 let journal = try SQLiteJournal(path: folder.path + "/test.db")
+                self.journal = journal
+                if isFirst { isOpen() }
+                isFirst = false
                 let made = try TestHost(
                     scripts: [:], world: world, clock: clock, journal: journal, folder: folder
                 ) { options in
@@ -124,6 +165,8 @@ private final class HostTrial {
         // What can't be closed in order is an end of the process.
         try? await host?.stop()
         host = nil
+        try? journal?.close()
+        journal = nil
         try #require(faulty_disk_restart(disk) == 1)
     }
 

@@ -112,9 +112,21 @@ final class TestHost: Sendable {
     }
 
     func start() async throws {
-        let running = Task { try await host.run() }
+        let (signals, signal) = AsyncStream.makeStream(of: Bool.self)
+        let running = Task {
+            defer { signal.yield(false) }
+            try await host.run()
+        }
         task.withLock { $0 = running }
-        try await host.waitUntilReady()
+        let waiting = Task {
+            try await host.waitUntilReady()
+            signal.yield(true)
+        }
+        // A host that can't begin says why.
+        if await signals.first(where: { _ in true }) == false {
+            waiting.cancel()
+            try await running.value
+        }
     }
 
     func stop() async throws {

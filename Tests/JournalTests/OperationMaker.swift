@@ -6,6 +6,8 @@ struct OperationMaker {
     private var made = 0
     /// The runs that there are.
     private var known: [RunRecord] = []
+    /// The limits of `concurrency` that versions have.
+    var limits: [Int?] = [nil, 1, 2, 3]
     private let hosts = ["host-1", "host-2", "host-3"]
     private let types = ["lead.created", "deal.won"]
 
@@ -35,10 +37,24 @@ struct OperationMaker {
         case 70..<86:
             let count = Int.random(in: 1...3, using: &random)
             return .submit((0..<count).map { _ in submission(now: now) })
-        case 86..<93: return .decide(chance(50) ? asked() : pick(waits + ["none"]), decision(now: now))
+        case 86..<89:
+            let count = Int.random(in: 1...3, using: &random)
+            return .remind((0..<count).map { _ in reminder(pick(waits + ["none"]), now: now) })
+        case 89..<93: return .decide(chance(50) ? asked() : pick(waits + ["none"]), decision(now: now))
         case 93..<96:
             return .cancel(runs.randomElement(using: &random)?.id ?? "none", isForced: chance(20))
-        case 96..<98: return .saveVersion(pick(["a", "b"]), text: pick(["x", "y", "z"]))
+        case 96..<98:
+            let rules = WorkflowRules(
+                concurrencyLimit: pick(limits),
+                keep: pick([nil, nil, .forever, .milliseconds(Int64.random(in: 0...60_000, using: &random))]))
+            return .saveVersion(pick(["a", "b"]), text: pick(["x", "y", "z"]), rules: rules)
+        case 98:
+            let keep = Keep.milliseconds(Int64.random(in: 0...90_000, using: &random))
+            return .removeExpired(
+                Expiry(
+                    namespace: chance(90) ? "main" : "second", keep: chance(90) ? keep : .forever,
+                    limit: chance(70) ? 1000 : Int.random(in: 1...20, using: &random),
+                    afterEvent: chance(20) ? Int64.random(in: 0...100, using: &random) : nil))
         default: return .checkWritable
         }
     }
@@ -91,7 +107,11 @@ struct OperationMaker {
                 NewRun(
                     id: chance(96) ? name("run") : "run_1", workflow: pick(["a", "b"]), version: 1,
                     bundle: "x",
-                    key: chance(20) ? pick(["key1", "key2", name("key")]) : nil, input: data().bytes,
+                    key: chance(20) ? pick(["key1", "key2", name("key")]) : nil,
+                    onConflict: pick([
+                        .useExisting, .reject, .queue, .cancelExisting(error: Array(#"{"k":1}"#.utf8)),
+                    ]),
+                    concurrencyKey: chance(40) ? pick(["", "slot1", "slot2"]) : nil, input: data().bytes,
                     trigger: Array("{}".utf8), correlationID: "c", status: isBroken ? .attention : .queued,
                     error: isBroken ? Array("{}".utf8) : nil,
                     timeoutMilliseconds: chance(20) ? Int64.random(in: 1...30_000, using: &random) : nil))
@@ -171,7 +191,9 @@ struct OperationMaker {
         let parent = known.first { $0.number == number }
         return NewRun(
             id: chance(97) ? name("run") : "run_1", workflow: pick(["a", "b"]), version: 1, bundle: "x",
-            key: chance(20) ? pick(["key1", "key2"]) : nil, input: data().bytes, trigger: Array("{}".utf8),
+            key: chance(20) ? pick(["key1", "key2"]) : nil,
+            onConflict: pick([.useExisting, .reject, .queue, .cancelExisting(error: Array(#"{"k":1}"#.utf8))]),
+            concurrencyKey: chance(40) ? pick(["", "slot1"]) : nil, input: data().bytes, trigger: Array("{}".utf8),
             correlationID: "c", startAt: chance(20) ? now.adding(milliseconds: 3000) : nil,
             parent: parent.map {
                 RunParent(
@@ -216,14 +238,28 @@ struct OperationMaker {
             switch Int.random(in: 0..<7, using: &random) {
             case 0: .timer
             case 1:
-                .approval(
-                    ApprovalRequest(to: data().bytes, show: data().bytes, choices: ["yes", "no"]))
+                .approval(request(now: now))
             case 2, 3: .lock(key: pick(["l1", "l2"]))
             case 4: .child(run: known.randomElement(using: &random)?.id ?? "none")
             default: .event(type: pick(types), match: match())
             }
         let id = chance(95) || waits.isEmpty ? name("wait") : pick(waits)
         return Wait(id: id, address: address(), kind: kind, openedAt: now, dueAt: chance(60) ? due : nil)
+    }
+
+    private mutating func request(now: Timestamp) -> ApprovalRequest {
+        let times = (0..<Int.random(in: 0...3, using: &random)).map { _ in
+            now.adding(milliseconds: Int64.random(in: -1000...20_000, using: &random))
+        }
+        return ApprovalRequest(
+            kind: pick(ApprovalKind.allCases), to: data().bytes, show: data().bytes, choices: ["yes", "no"],
+            details: data().bytes, remindAt: times.sorted())
+    }
+
+    private mutating func reminder(_ approval: String, now: Timestamp) -> Reminder {
+        Reminder(
+            approval: approval, number: chance(75) ? 1 : 2, submission: submission(now: now),
+            annotation: annotation(now: now))
     }
 
     private mutating func annotation(now: Timestamp) -> Annotation {
@@ -237,6 +273,7 @@ struct OperationMaker {
     private mutating func decision(now: Timestamp) -> Decision {
         Decision(
             outcome: pick(["yes", "no"]), by: "boss", at: now, comment: chance(50) ? name("comment") : nil,
-            form: chance(50) ? data().bytes : nil)
+            form: chance(50) ? data().bytes : nil, data: chance(30) ? data().bytes : nil,
+            via: chance(50) ? "page" : nil, shown: chance(50) ? name("hash") : nil)
     }
 }

@@ -23,14 +23,16 @@ enum Operation: CustomStringConvertible {
     case commit([Commit])
     case submit([Submission])
     case decide(String, Decision)
+    case remind([Reminder])
     case cancel(String, isForced: Bool)
-    case saveVersion(String, text: String)
+    case saveVersion(String, text: String, rules: WorkflowRules)
+    case removeExpired(Expiry)
     case advance(ScheduleAdvance, isStale: Bool)
     case checkWritable
 
     static let names = [
-        "heartbeat", "release", "claim", "commit", "submit", "decide", "cancel", "saveVersion", "advance",
-        "checkWritable",
+        "heartbeat", "release", "claim", "commit", "submit", "decide", "remind", "cancel", "saveVersion",
+        "advance", "checkWritable", "removeExpired",
     ]
 
     var name: String {
@@ -41,8 +43,10 @@ enum Operation: CustomStringConvertible {
         case .commit: "commit"
         case .submit: "submit"
         case .decide: "decide"
+        case .remind: "remind"
         case .cancel: "cancel"
         case .saveVersion: "saveVersion"
+        case .removeExpired: "removeExpired"
         case .advance: "advance"
         case .checkWritable: "checkWritable"
         }
@@ -54,10 +58,12 @@ enum Operation: CustomStringConvertible {
         case .submit(let submissions): "submit \(submissions)"
         case .claim(let host, let limit, let only): "claim \(host) limit \(limit) only \(only as Any)"
         case .decide(let id, let decision): "decide \(id) \(decision)"
+        case .remind(let reminders): "remind \(reminders)"
         case .cancel(let id, let isForced): "cancel \(id)\(isForced ? " at once" : "")"
         case .heartbeat(let host, let lease): "heartbeat \(host) \(lease)"
         case .release(let host): "release \(host)"
-        case .saveVersion(let workflow, _): "saveVersion \(workflow)"
+        case .saveVersion(let workflow, _, let rules): "saveVersion \(workflow) \(rules)"
+        case .removeExpired(let expiry): "\(expiry)"
         case .advance(let advance, let isStale): "advance \(advance)\(isStale ? " stale" : "")"
         case .checkWritable: "checkWritable"
         }
@@ -103,15 +109,22 @@ extension Journal {
             let answer = try await decide(approval: id, decision)
             let value: [AnyHashable] = answer.map { [$0.approval, $0.isNew] } ?? []
             return Answer(value: value, succeeded: answer?.isNew ?? false)
+        case .remind(let reminders):
+            let results = try await remind(reminders, now: now)
+            let isTold = results.contains { (try? $0.get())?.isNew == true }
+            return Answer(value: results.map { $0.mapError(\.withoutWording) }, succeeded: isTold)
         case .cancel(let id, let isForced):
             let answer = try await cancel(
                 run: id, error: Array("{}".utf8), isForced: isForced, now: now)
             return Answer(value: answer, succeeded: answer != nil)
-        case .saveVersion(let workflow, let text):
+        case .saveVersion(let workflow, let text, let rules):
             let version = try await saveVersion(
                 namespace: "main", workflow: workflow, bundle: "bundle of \(text)", files: ["main.lua": text],
-                now: now)
+                rules: rules, now: now)
             return Answer(value: version, succeeded: true)
+        case .removeExpired(let expiry):
+            let removal = try await removeExpired(expiry, now: now)
+            return Answer(value: removal, succeeded: removal.runs > 0)
         case .advance(var advance, let isStale):
             let stored = try await schedules(namespace: advance.schedule.namespace)
             let revision = stored.first { $0.id == advance.schedule.id }?.revision ?? 0

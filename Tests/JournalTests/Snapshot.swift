@@ -30,6 +30,12 @@ extension Journal {
             }
             facts.append(try await approvals(namespace: namespace, status: nil, limit: 500))
             guard let now else { continue }
+            for kind in ApprovalKind.allCases {
+                facts.append(
+                    try await approvals(
+                        namespace: namespace, status: .waiting, kinds: [kind], limit: 5))
+            }
+            facts.append(try await dueReminders(namespace: namespace, now: now, limit: 3))
             // A run that does not exist claims nothing, and tells what is due.
             facts.append(
                 try await claim(host: "host-1", namespace: namespace, now: now, limit: 1, only: .max))

@@ -148,6 +148,51 @@ import Testing
         }
     }
 
+    @Test func `of those that share a transaction each one is wholly there or not at all`() async throws {
+        var failed = 0
+        try await forEachSeed { seed in
+            var random = SeededGenerator(seed: seed)
+            try await withScratch { directory in
+                let disk = try FailingDisk(directory: directory, seed: seed)
+                let open = { try SQLiteJournal(path: directory + "/perigee.db") }
+                var journal = try open()
+                let fault = ([FAULTY_DISK_POWER] + faulty_disk_fault.transient).randomElement(using: &random)
+                disk.plan(try #require(fault), first: Int.random(in: 1...120, using: &random), count: 20)
+                var answered: Set<String> = []
+                for round in 0..<4 {
+                    let ids = (0..<16).map { "run_\(round)_\($0)" }
+                    answered.formUnion(await submitTogether(ids, to: journal))
+                }
+                failed += 64 - answered.count
+                disk.pull(keepingCache: false)
+                try? journal.close()
+                try disk.restart()
+                journal = try open()
+                let held = try await journal.runs(RunQuery(namespace: "main", limit: 500)).runs
+                let missing = answered.subtracting(held.map(\.id))
+                #expect(missing.isEmpty, "seed \(seed)")
+                for run in held { #expect(run.input == submission(run.id).starts[0].input, "seed \(seed)") }
+                try await journal.checkWritable()
+                try journal.close()
+            }
+        }
+        #expect(failed > 0)
+    }
+
+    /// - Returns: those that were answered with success.
+    private func submitTogether(_ ids: [String], to journal: SQLiteJournal) async -> [String] {
+        await withTaskGroup { group in
+            for id in ids {
+                let one = submission(id)
+                group.addTask {
+                    let results = try? await journal.submit([one], now: Timestamp(milliseconds: 1))
+                    return (try? results?[0].get()) == nil ? nil : id
+                }
+            }
+            return await group.reduce(into: []) { if let id = $1 { $0.append(id) } }
+        }
+    }
+
     /// The log is copied into the file in parts, since a reader still needs the rest of it.
     ///
     /// - Returns: whether the planned operation was reached.

@@ -72,12 +72,12 @@ final class StorageTrial {
         let journal = try #require(journal)
         let before = commits.value.withLock { $0 }
         do {
-            let (kept, got) = try await journal.performOnFailingDisk(operation, now: now)
-            let expected = await model.perform(kept, now: now)
+            let got = try await journal.performOnFailingDisk(operation, now: now)
+            let expected = await model.perform(operation, now: now)
             let isSame = got == expected
             try #require(isSame, "seed \(seed): \(operation)")
             if expected.succeeded { successes += 1 }
-            answered.append(Call(operation: kept, now: now))
+            answered.append(Call(operation: operation, now: now))
             if commits.value.withLock({ $0 }) > before { inDoubt = [] }
             runs = try await model.snapshot(claimingAt: nil, histories: false).runs
             return true
@@ -91,7 +91,7 @@ final class StorageTrial {
     /// A failure of the disk is told as one, and never as damage of the file.
     private func expectFault(_ error: JournalError) throws {
         try #require(disk.failures > 0, "seed \(seed): failed without a fault: \(error)")
-        try #require(error.isStorageFailure, "seed \(seed): \(error)")
+        try #require(error.isOfTheDisk, "seed \(seed): \(error)")
         #expect(!error.hint.isEmpty && error.message.contains(path))
     }
 
@@ -184,38 +184,13 @@ final class StorageTrial {
 extension JournalError {
     /// The file has to be opened again before it can be written.
     var needsRestart: Bool { if case .syncFailed = self { true } else { false } }
-
-    var isStorageFailure: Bool {
-        switch self {
-        case .io, .diskFull: true
-        default: needsRestart
-        }
-    }
 }
 
 extension Journal {
-    /// Performs an operation; members of a batch that the disk alone has refused are left out of what was done.
-    fileprivate func performOnFailingDisk(
-        _ operation: Operation, now: Timestamp
-    ) async throws -> (kept: Operation, answer: Answer) {
-        switch operation {
-        case .commit(let commits):
-            let kept = try await zip(commits, commit(commits)).filter { !$0.1.isStorageFailure }
-            return (.commit(kept.map(\.0)), Answer(results: kept.map(\.1)))
-        case .submit(let submissions):
-            let kept = try await zip(submissions, submit(submissions, now: now))
-                .filter { !$0.1.isStorageFailure }
-            return (.submit(kept.map(\.0)), Answer(results: kept.map(\.1)))
-        default:
-            let answer = await perform(operation, now: now)
-            if let error = answer.value as? JournalError, error.isStorageFailure { throw error }
-            return (operation, answer)
-        }
-    }
-}
-
-extension Result where Failure == JournalError {
-    fileprivate var isStorageFailure: Bool {
-        if case .failure(let error) = self { error.isStorageFailure } else { false }
+    /// Performs an operation, and throws what the disk refused; it never refuses a single member of a batch.
+    fileprivate func performOnFailingDisk(_ operation: Operation, now: Timestamp) async throws -> Answer {
+        let answer = await perform(operation, now: now)
+        if let error = answer.value as? JournalError, error.isOfTheDisk { throw error }
+        return answer
     }
 }

@@ -33,14 +33,14 @@ func run(_ status: RunStatus, key: String? = nil, endedAt: Timestamp? = nil, wai
 
 func approval(
     show: JSON = [], status: ApprovalStatus = .waiting, decision: Decision? = nil,
-    label: String = "Manager approval"
+    label: String = "Manager approval", kind: ApprovalKind = .approval, details: JSON = .object([:])
 ) -> ApprovalRecord {
     ApprovalRecord(
         id: "apr_3f", run: "run_01J9ZK", namespace: "default", workflow: "hello_approval",
         address: StepAddress(label: label, occurrence: 1),
         request: ApprovalRequest(
-            to: JSON.array(["boss@acme.example"]).bytes, show: show.bytes,
+            kind: kind, to: JSON.array(["boss@acme.example"]).bytes, show: show.bytes,
             choices: ["approve", "reject", "ask_more"],
-            commentRequiredOn: ["reject"]),
+            commentRequiredOn: ["reject"], details: details.bytes),
         status: status, openedAt: at(5), dueAt: at(3605), decision: decision)
 }

@@ -20,12 +20,13 @@ struct PagesTests {
             JSON.object(["message": .string(text), "code": .string(text), "hint": .string(text)]).bytes
         record.tags = JSON.object(["tag": .string(text)]).bytes
         record.trigger = JSON.object(["type": .string(text)]).bytes
-        let page = RunPage(runs: [record], nextCursor: 3)
         let wait = Wait(
             id: "w", address: StepAddress(label: text, occurrence: 1),
             kind: .event(type: text, match: EventMatch()),
             openedAt: at(1), dueAt: nil)
         record.waits = [wait]
+        record.blockedBy = Blockage(kind: .key, key: text, limit: 1, runs: [text])
+        let page = RunPage(runs: [record], nextCursor: 3)
         let history = RunHistory(
             run: record, entries: [completed(1, step(text, text), at: 2, from: 1)],
             annotations: [
@@ -41,7 +42,22 @@ struct PagesTests {
         let decided = approval(
             show: show, status: .decided,
             decision: Decision(outcome: text, by: text, at: at(9), comment: text), label: text)
+        let field: JSON = [
+            "name": .string(text), "title": .string(text), "one_of": [.string(text)], "on": [.string(text)],
+        ]
+        let details: JSON = [
+            "not_by": [.string(text)], "effect": ["approve": .string(text)], "reason": .string(text),
+            "form": [field, ["name": "n", "title": "N", "default": .string(text)]], "hours": .string(text),
+            "category": .string(text), "data": .string(text), "response": .string(text),
+        ]
+        let parked = approval(show: show, label: text, kind: .park, details: details)
         return [
+            try render(
+                "approval",
+                DecisionView(
+                    parked, now: at(10), nonce: "n", notice: text,
+                    draft: .init(comment: text, by: text, faults: [text: text]))),
+            try render("approvals", ApprovalsView(.attention, rows: [.init(parked, now: at(10))], parked: 1)),
             try render(
                 "runs",
                 RunsView(text: "", page: page, isFirst: true, problem: nil, workflows: [], now: at(10))),
@@ -52,7 +68,7 @@ struct PagesTests {
                     decided, now: at(10), nonce: "n", notice: text, draft: .init(comment: text, by: text))),
             try render(
                 "approvals",
-                ApprovalsView(showsDecided: true, rows: [.init(decided, now: at(10))], hasRows: true)),
+                ApprovalsView(.decided, rows: [.init(decided, now: at(10))], parked: 0)),
             try render("error", ProblemView(.invalid(text, hint: text))),
         ]
     }

@@ -13,9 +13,19 @@ struct ChildStart: Sendable {
         case end(dueAt: Timestamp?)
     }
 
-    /// Its id is made when its place in the record is known.
-    var run: NewRun
+    var start: RunStart
+    var parent: RunParent
+    var correlationID: String
+    var startAt: Timestamp?
     var awaited: Awaited
+
+    /// The run; its id is made when its place in the record is known.
+    func run(id: String) -> NewRun {
+        var run = start.newRun(id: id, correlationID: correlationID)
+        run.parent = parent
+        run.startAt = startAt
+        return run
+    }
 }
 
 /// `flow.start(label, workflow, input, { after, key })` and `flow.call(label, workflow, input, { timeout })`.
@@ -48,15 +58,20 @@ enum Child {
             target: target, input: arguments["input"] ?? .object([:]), trigger: trigger,
             key: arguments["key"]?.string)
         guard start.faults.isEmpty else { throw unfit(start.faults, target, step.verb) }
-        var child = start.newRun(id: "", correlationID: run.correlationID)
         let policy = arguments["on_parent_end"]?.string.flatMap(ParentEndPolicy.init) ?? .cancel
-        child.parent = RunParent(run: run.id, step: step.address, onEnd: policy, depth: depth)
-        child.startAt = arguments["after_milliseconds"]?.int.map { now.adding(milliseconds: $0) }
+        var child = ChildStart(
+            start: start,
+            parent: RunParent(run: run.id, step: step.address, onEnd: policy, depth: depth),
+            correlationID: run.correlationID,
+            startAt: arguments["after_milliseconds"]?.int.map { now.adding(milliseconds: $0) },
+            awaited: start.key == nil ? .nothing : .id)
         if step.verb == "flow.call" {
+            let isOwnKey = target.version.workflow == run.workflow && start.key != nil && start.key == run.key
+            if isOwnKey, target.definition.onConflict == .queue { throw ownKey(step.address.label, run.id) }
             let due = arguments["timeout_milliseconds"]?.int.map { now.adding(milliseconds: $0) }
-            return ChildStart(run: child, awaited: .end(dueAt: due))
+            child.awaited = .end(dueAt: due)
         }
-        return ChildStart(run: child, awaited: child.key == nil ? .nothing : .id)
+        return child
     }
 
     static func unknown(_ workflow: String, near: String?) -> ScriptError {
@@ -93,28 +108,36 @@ enum Child {
 
     // MARK: Its end
 
-    /// What `flow.call` gives: the result of the run, or why there is none.
-    static func outcome(_ answer: WaitAnswer) -> Outcome {
+    /// What `flow.call` gives: the result of the run, or why there is none; and `flow.start`: its id.
+    static func outcome(_ answer: WaitAnswer, verb: String) -> Outcome {
         let label = answer.address.label
+        if let taken = answer.payload.flatMap({ KeyTaken($0) }) { return .failure(refusal(taken, label).bytes) }
+        if verb == "flow.start" { return .success(answer.payload ?? JSON.null.bytes) }
         guard let end = answer.payload.flatMap({ ChildEnd($0) }) else {
             return .failure(
                 ScriptError(
                     code: "PG2134", kind: "timeout", message: "\"\(label)\" did not end in time.",
-                    hint:
-                        "The run that it started goes on; give it a longer `timeout`, or catch this by try.",
+                    hint: "The run that it started goes on; give it a longer `timeout`, or catch this by try.",
                     fields: ["step": .string(label)]
                 ).bytes)
         }
         if end.status == .completed { return .success(end.output ?? JSON.null.bytes) }
-        guard end.status.isFinal else {
-            return .failure(
-                ScriptError(
-                    code: "PG2135", kind: "conflict",
-                    message: "\"\(label)\" would wait for its own run: the key is that of \(end.run).",
-                    hint: "Give it another key.", fields: ["child": .string(end.run)]
-                ).bytes)
-        }
+        guard end.status.isFinal else { return .failure(ownKey(label, end.run).bytes) }
         return .failure(failure(end, label).bytes)
+    }
+
+    private static func ownKey(_ label: String, _ run: String) -> ScriptError {
+        ScriptError(
+            code: "PG2135", kind: "conflict",
+            message: "\"\(label)\" would wait for its own run: the key is that of \(run).",
+            hint: "Give it another key.", fields: ["child": .string(run), "step": .string(label)])
+    }
+
+    private static func refusal(_ taken: KeyTaken, _ label: String) -> ScriptError {
+        ScriptError(
+            code: "PG2136", kind: "conflict", message: "\"\(label)\" started nothing. \(taken.sentence)",
+            hint: "The workflow has on_conflict = \"reject\"; give another key, or catch this by try.",
+            fields: ["child": .string(taken.run), "step": .string(label)])
     }
 
     private static func failure(_ end: ChildEnd, _ label: String) -> ScriptError {

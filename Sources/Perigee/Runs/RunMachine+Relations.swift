@@ -24,14 +24,13 @@ extension RunMachine {
     ) {
         switch child {
         case .failure(let error): end(step, .failure(error.bytes), of: branch, at: now)
-        case .success(var child):
-            child.run.id = Child.id(parent: run.id, sequence: log.nextSequence, at: now)
-            unsaved.starts.append(child.run)
+        case .success(let child):
+            let id = Child.id(parent: run.id, sequence: log.nextSequence, at: now)
+            unsaved.starts.append(child.run(id: id))
             switch child.awaited {
-            case .nothing: end(step, .success(JSON.string(child.run.id).bytes), of: branch, at: now)
-            case .id: wait(.started(run: child.run.id), dueAt: nil, step, for: branch, at: now)
-            case .end(let dueAt):
-                wait(.child(run: child.run.id), dueAt: dueAt, step, for: branch, at: now)
+            case .nothing: end(step, .success(JSON.string(id).bytes), of: branch, at: now)
+            case .id: wait(.started(run: id), dueAt: nil, step, for: branch, at: now)
+            case .end(let dueAt): wait(.child(run: id), dueAt: dueAt, step, for: branch, at: now)
             }
         }
     }

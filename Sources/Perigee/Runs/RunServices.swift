@@ -12,6 +12,7 @@ final class RunServices: Sendable {
     private let http: HTTPClientParts
     private let functions: FunctionTable
     private let dispatcher: Dispatcher
+    private let reminders: ReminderClock
     private let waiters: EndWaiters
     private let onChildrenClosed: @Sendable (String) -> Void
     /// Chunks of versions that are no longer the newest, by bundle.
@@ -24,8 +25,9 @@ final class RunServices: Sendable {
 
     init(
         context: RunContext, journal: any Journal, registry: ScriptRegistry, activity: ActivityHub,
-        http: (any HTTPTransport)?, functions: FunctionTable, dispatcher: Dispatcher, waiters: EndWaiters,
-        logger: Logger, onChildrenClosed: @escaping @Sendable (String) -> Void
+        http: (any HTTPTransport)?, functions: FunctionTable, dispatcher: Dispatcher,
+        reminders: ReminderClock, waiters: EndWaiters, logger: Logger,
+        onChildrenClosed: @escaping @Sendable (String) -> Void
     ) {
         self.context = context
         self.journal = journal
@@ -35,6 +37,7 @@ final class RunServices: Sendable {
         self.functions = functions
         self.logger = logger
         self.dispatcher = dispatcher
+        self.reminders = reminders
         self.waiters = waiters
         self.onChildrenClosed = onChildrenClosed
     }
@@ -47,12 +50,21 @@ final class RunServices: Sendable {
 
     // MARK: Taking a run up
 
-    /// The script and the record of a claimed run.
+    /// The script and the record of a claimed run; while the store can't be read, it is tried again.
+    ///
+    /// - Throws: what is wrong with the script or the record for good.
     func prepare(_ claimed: ClaimedRun) async throws -> (compiled: CompiledBundle, entries: [Entry]) {
-        (
-            try await compiled(claimed.run.bundle, workflow: claimed.run.workflow),
-            try await entries(claimed.run)
-        )
+        while true {
+            do {
+                return (
+                    try await compiled(claimed.run.bundle, workflow: claimed.run.workflow),
+                    try await entries(claimed.run)
+                )
+            } catch let error as JournalError where error.isOfTheDisk {
+                logger.error("the database can't be read; trying again in 1 s: \(error)")
+                try await context.ambient.sleep(until: now.adding(milliseconds: RunServices.retryMilliseconds))
+            }
+        }
     }
 
     /// Every entry of a run, read a part at a time.
@@ -88,8 +100,8 @@ final class RunServices: Sendable {
 
     // MARK: Committing
 
-    /// How long to wait before a batch that the store could not take is tried again, in milliseconds.
-    private static let commitRetryMilliseconds: Int64 = 1000
+    /// How long to wait before what the store could not do is tried again, in milliseconds.
+    private static let retryMilliseconds: Int64 = 1000
 
     /// Commits a batch; while the store can't be written at all, it is tried again: the runs wait, nothing is
     /// lost.
@@ -101,7 +113,7 @@ final class RunServices: Sendable {
                 return try await journal.commit(batch)
             } catch {
                 logger.error("the database can't be written; trying again in 1 s: \(error)")
-                let again = now.adding(milliseconds: RunServices.commitRetryMilliseconds)
+                let again = now.adding(milliseconds: RunServices.retryMilliseconds)
                 guard !Task.isCancelled, (try? await context.ambient.sleep(until: again)) != nil else {
                     return batch.map { _ in .failure(.io(path: "the database", detail: "\(error)")) }
                 }
@@ -138,8 +150,12 @@ final class RunServices: Sendable {
     /// A commit is durable: tells everybody whom it concerns.
     func committed(_ commit: Commit, _ receipt: CommitReceipt, _ execution: RunExecution?) {
         if receipt.wakesRuns { dispatcher.poke() }
+        activity.send(cancelled: receipt.cancelled, to: waiters)
         let dues = commit.opens.compactMap(\.dueAt) + commit.starts.compactMap(\.startAt)
         if let due = dues.min() { dispatcher.note(due: due) }
+        for case .approval(let request) in commit.opens.map(\.kind) {
+            if let first = request.remindAt.first { reminders.note(due: first) }
+        }
         guard let run = execution?.run else { return }
         if receipt.closesChildren { onChildrenClosed(run.id) }
         for annotation in commit.annotations where annotation.kind == .metric {
@@ -152,7 +168,7 @@ final class RunServices: Sendable {
                 .waiting(
                     run: run.id, workflow: run.workflow, step: step.address.label,
                     what: StepPlan.awaited(by: step.verb),
-                    approval: step.verb == "ask.approval" ? wait : nil))
+                    approval: Approval.kinds[step.verb] == nil ? nil : wait))
         }
         let milliseconds = commit.at.milliseconds - (run.startedAt ?? run.createdAt).milliseconds
         switch commit.next {

@@ -49,6 +49,12 @@ actor Shard {
         }
         do {
             let prepared = try await services.prepare(claimed)
+            guard !isEnding else { return services.released() }
+            if let other = running[number] {
+                // The lease was over while the store could not be read, and the run was taken anew.
+                guard other.machine.epoch < claimed.run.epoch else { return services.released() }
+                release(other)
+            }
             let machine = RunMachine(
                 claimed, entries: prepared.entries, publicURL: services.context.publicURL)
             let execution = try RunExecution(

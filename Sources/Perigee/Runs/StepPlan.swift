@@ -32,7 +32,6 @@ enum StepPlan: Sendable {
         switch step.verb {
         case "sleep": self = Sleep.plan(arguments, now: now)
         case "wait.event": self = try WaitEvent.plan(arguments, now: now)
-        case "ask.approval": self = Approval.plan(arguments, now: now)
         case "emit": self = Emit.plan(arguments)
         case "call": self = .effect(.call(CallFunction(arguments, step: step, run: run)))
         case "undo": self = .attention(Saga.attention(arguments))
@@ -42,6 +41,8 @@ enum StepPlan: Sendable {
             self = Child.plan(arguments, step: step, run: run, target: target, now: now)
         case "flow.continue": self = Continuation.plan(arguments, run: run, target: target)
         case "flow.stop": self = .stop(arguments["text"]?.string)
+        case let verb where Approval.kinds[verb] != nil:
+            self = try Approval.plan(Approval.kinds[verb] ?? .approval, arguments, now: now)
         case let verb where verb.hasPrefix("http."):
             self = .effect(.http(try HTTPCall(arguments, secrets: secrets, step: step, run: run)))
         default:
@@ -54,22 +55,23 @@ enum StepPlan: Sendable {
     /// What a script is given when its wait was answered.
     static func outcome(of answer: WaitAnswer, verb: String, publicURL: String) -> Outcome {
         switch verb {
-        case "ask.approval": Approval.outcome(answer, publicURL: publicURL)
         case "flow.lock": Lock.outcome(answer)
-        case "flow.call": Child.outcome(answer)
-        default: .success(answer.payload ?? JSON.null.bytes)
+        case "flow.call", "flow.start": Child.outcome(answer, verb: verb)
+        default:
+            Approval.kinds[verb] != nil
+                ? Approval.outcome(answer, publicURL: publicURL)
+                : .success(answer.payload ?? JSON.null.bytes)
         }
     }
 
     /// What a run waits for at a step, for people.
     static func awaited(by verb: String) -> String {
         switch verb {
-        case "ask.approval": "for a decision"
         case "sleep": "for its time"
         case "flow.lock": "for a lock"
         case "flow.call": "for another run"
         case "flow.start": "for its start"
-        default: "for an event"
+        default: Approval.kinds[verb] != nil ? "for a decision" : "for an event"
         }
     }
 }

@@ -163,7 +163,8 @@ final class ScriptRegistry: Sendable {
         }
         let bundle = script.compiled.bundle
         let version = try await journal.saveVersion(
-            namespace: namespace, workflow: id, bundle: bundle.hash, files: bundle.files, now: ambient.now)
+            namespace: namespace, workflow: id, bundle: bundle.hash, files: bundle.files,
+            rules: script.definition.rules, now: ambient.now)
         state.withLock { state in
             state.entries[id] = Entry(version: version, script: script, lastBundle: bundle.hash)
             state.rebuildTriggers()

@@ -11,6 +11,18 @@ struct WorkflowDefinition: Sendable {
         case manual
     }
 
+    /// What becomes of a start whose key another run has.
+    enum OnConflict: String, Sendable {
+        case use_existing, reject, cancel_existing, queue
+    }
+
+    /// How many runs with the same key may be under way at once.
+    struct Concurrency: Sendable {
+        /// `nil` for the whole workflow.
+        let key: KeyTemplate?
+        let limit: Int
+    }
+
     let name: String?
     let about: String?
     let triggers: [Trigger]
@@ -18,6 +30,10 @@ struct WorkflowDefinition: Sendable {
     let declaredTriggers: [JSON]
     /// `lead:{id}`: the template of the business key.
     let key: KeyTemplate?
+    let onConflict: OnConflict
+    let concurrency: Concurrency?
+    /// How long ended runs are kept; `nil` for as long as the host keeps them.
+    let keep: Keep?
     let input: InputSchema?
     /// How long a run may take from its start on; `nil` for as long as it needs.
     let timeoutMilliseconds: Int64?
@@ -32,6 +48,8 @@ struct WorkflowDefinition: Sendable {
         about = fields["about"]?.string
         declaredTriggers = fields["on"]?.array ?? []
         declaredInput = fields["input"]
+        keep = fields["keep"]?.string.flatMap(Keep.init)
+        onConflict = fields["on_conflict"]?.string.flatMap(OnConflict.init) ?? .use_existing
         timeoutMilliseconds = fields["timeout_milliseconds"]?.int
         do {
             triggers = try declaredTriggers.map { trigger throws(DefinitionFault) in
@@ -40,7 +58,10 @@ struct WorkflowDefinition: Sendable {
             try WorkflowDefinition.checkSchedules(triggers)
             input = try declaredInput.map { schema throws(DefinitionFault) in try InputSchema(schema) }
             key = try fields["key"]?.string.map { text throws(DefinitionFault) in
-                try WorkflowDefinition.keyTemplate(text)
+                try WorkflowDefinition.keyTemplate(text, of: "key")
+            }
+            concurrency = try fields["concurrency"].map { rule throws(DefinitionFault) in
+                try WorkflowDefinition.concurrency(rule)
             }
         } catch {
             let path = bundle.scriptPath
@@ -50,6 +71,9 @@ struct WorkflowDefinition: Sendable {
                 text: bundle.files[path])
         }
     }
+
+    /// What the journal is told of it.
+    var rules: WorkflowRules { WorkflowRules(concurrencyLimit: concurrency?.limit, keep: keep) }
 
     private static func trigger(_ fields: JSON) throws(DefinitionFault) -> Trigger {
         if let declared = fields["http"]?.string {
@@ -81,13 +105,23 @@ struct WorkflowDefinition: Sendable {
         }
     }
 
-    private static func keyTemplate(_ key: String) throws(DefinitionFault) -> KeyTemplate {
+    private static func keyTemplate(
+        _ key: String, of option: String
+    ) throws(DefinitionFault) -> KeyTemplate {
         guard let template = KeyTemplate(key) else {
             throw DefinitionFault(
-                code: "PG1014", message: "`key` = \"\(key)\" has a brace that does not close.",
-                hint: "Write for example key = \"lead:{id}\".", word: "key")
+                code: "PG1014", message: "`\(option)` = \"\(key)\" has a brace that does not close.",
+                hint: "Write for example key = \"lead:{id}\".", word: option)
         }
         return template
+    }
+
+    /// The Lua half has checked the fields; a key without braces is a field of the input.
+    private static func concurrency(_ rule: JSON) throws(DefinitionFault) -> Concurrency {
+        let key = try rule["key"]?.string.map { text throws(DefinitionFault) in
+            try keyTemplate(text.contains("{") ? text : "{\(text)}", of: "concurrency")
+        }
+        return Concurrency(key: key, limit: Int(rule["limit"]?.int ?? 1))
     }
 }
 

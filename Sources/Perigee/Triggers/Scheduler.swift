@@ -144,7 +144,8 @@ final class Scheduler: Sendable {
         guard let receipt = try await host.journal.advance(advance, now: now) else { return false }
         if !starts.isEmpty { host.dispatcher.poke() }
         for run in receipt.terminated { await host.tellTerminated(run) }
-        if let note = plan.record.note, note != stored?.note {
+        host.activityHub.send(cancelled: receipt.cancelled, to: host.waiters)
+        if let note = receipt.schedule.note, note != stored?.note {
             host.logger.notice("\(one.target.version.workflow), \(one.schedule.sentence): \(note)")
         }
         return true

@@ -109,9 +109,27 @@ struct RunStart {
         return NewRun(
             id: id, workflow: target.version.workflow, version: target.version.number,
             bundle: target.version.bundle,
-            key: faults.isEmpty ? key : nil, input: input.bytes, trigger: trigger.bytes,
+            key: faults.isEmpty ? key : nil, onConflict: onConflict(id),
+            concurrencyKey: faults.isEmpty ? concurrencyKey : nil, input: input.bytes, trigger: trigger.bytes,
             correlationID: correlationID ?? id, status: error == nil ? .queued : .attention, error: error,
             timeoutMilliseconds: target.definition.timeoutMilliseconds)
+    }
+
+    private func onConflict(_ id: String) -> KeyConflict {
+        switch target.definition.onConflict {
+        case .use_existing: .useExisting
+        case .reject: .reject
+        case .queue: .queue
+        case .cancel_existing:
+            .cancelExisting(
+                error: Cancelled.error(by: "the run \(id)", reason: "it has the same key and is newer.").bytes
+            )
+        }
+    }
+
+    /// Runs whose input lacks the key's field share one line, so that they are not more at once either.
+    private var concurrencyKey: String? {
+        target.definition.concurrency.map { $0.key?.key(for: input) ?? "" }
     }
 
     static func error(_ faults: [InputFault]) -> ScriptError {

@@ -33,8 +33,9 @@
     const active = document.activeElement;
     const types = active && main.contains(active) && /^(INPUT|TEXTAREA|SELECT|BUTTON)$/.test(active.tagName);
     const drafted = [...main.querySelectorAll("input, textarea")].some((field) => field.value !== field.defaultValue);
+    const chosen = [...main.querySelectorAll("option")].some((option) => option.selected !== option.defaultSelected);
     const hovers = main.querySelector("tbody tr:hover, .card:hover") !== null;
-    return Boolean(selects || types || drafted || hovers || document.querySelector("dialog[open]"));
+    return Boolean(selects || types || drafted || chosen || hovers || document.querySelector("dialog[open]"));
   };
 
   const refresh = async () => {

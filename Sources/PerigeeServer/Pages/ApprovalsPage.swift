@@ -20,9 +20,32 @@ struct ApprovalsView {
         var decided: String?
     }
 
+    /// A part of the inbox.
+    enum Tab: String {
+        case waiting, attention, decided
+    }
+
+    var showsWaiting: Bool
+    var showsAttention: Bool
     var showsDecided: Bool
+    /// How many wait to be repaired, `50+` at most; `nil` for none.
+    var attentionCount: String?
     var rows: [Row]
     var hasRows: Bool
+}
+
+/// What waits for an answer; what waits to be repaired has a list of its own.
+let inboxKinds: Set<ApprovalKind> = [.approval, .form]
+
+extension ApprovalsView {
+    init(_ tab: Tab, rows: [Row], parked: Int) {
+        showsWaiting = tab == .waiting
+        showsAttention = tab == .attention
+        showsDecided = tab == .decided
+        attentionCount = parked == 0 ? nil : parked > 50 ? "50+" : "\(parked)"
+        self.rows = rows
+        hasRows = !rows.isEmpty
+    }
 }
 
 extension ApprovalsView.Row {
@@ -31,7 +54,11 @@ extension ApprovalsView.Row {
         label = approval.address.label
         workflow = approval.workflow
         to = receivers(approval)
-        fields = Array(ShowRow.rows(approval.request.show).prefix(3))
+        let about = ApprovalDetails(approval.request)
+        let parked = [("Reason", about.reason), ("Category", about.category)].compactMap { name, text in
+            text.map { ShowRow(label: name, text: $0) }
+        }
+        fields = Array((ShowRow.rows(approval.request.show) + parked).prefix(3))
         status = .of(approval)
         opened = TimeView(approval.openedAt)
         age = durationText(from: approval.openedAt, to: now)
@@ -55,6 +82,9 @@ func decisionText(_ approval: ApprovalRecord) -> String? {
     switch decision.outcome {
     case "approve", "approved": verb = "approved"
     case "reject", "rejected": verb = "rejected"
+    case "submit" where approval.request.kind == .form: verb = "filled in"
+    case "retry" where approval.request.kind == .park: verb = "repaired"
+    case "discard" where approval.request.kind == .park: verb = "discarded"
     default: verb = "chose \"\(decision.outcome)\" for"
     }
     let who = decision.by == "you" ? "You" : decision.by
@@ -71,20 +101,22 @@ extension Pages {
     }
 
     private func approvalsPage(_ request: Request) async throws -> Response {
-        let showsDecided = try request.query()["tab"] == "decided"
+        let tab = try request.query()["tab"].flatMap(ApprovalsView.Tab.init) ?? .waiting
+        let parked = try await host.approvals(status: .waiting, kinds: [.park], limit: 51)
         var found: [ApprovalRecord] = []
-        if showsDecided {
+        switch tab {
+        case .waiting: found = try await host.approvals(status: .waiting, kinds: inboxKinds, limit: 200)
+        case .attention: found = Array(parked.prefix(50))
+        case .decided:
             for status in [ApprovalStatus.decided, .expired, .cancelled] {
                 found += try await host.approvals(status: status, limit: 100)
             }
             found.sort { ($0.decision?.at ?? $0.openedAt) > ($1.decision?.at ?? $1.openedAt) }
-        } else {
-            found = try await host.approvals(status: .waiting, limit: 200)
         }
         let rows = found.map { ApprovalsView.Row($0, now: clock.now) }
         return await page(
             "approvals", title: "Approvals", section: .approvals,
-            content: ApprovalsView(showsDecided: showsDecided, rows: rows, hasRows: !rows.isEmpty),
+            content: ApprovalsView(tab, rows: rows, parked: parked.count),
             live: "/v1/stream")
     }
 

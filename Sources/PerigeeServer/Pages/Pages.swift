@@ -33,7 +33,7 @@ struct Pages {
         status: HTTPResponse.Status = .ok
     ) async -> Response {
         // The number beside "Approvals" is a courtesy: without it the page is still worth showing.
-        let waiting = (try? await host.approvals(status: .waiting, limit: 100).count) ?? 0
+        let waiting = (try? await host.approvals(status: .waiting, kinds: inboxKinds, limit: 100).count) ?? 0
         return html(
             PageView(title: title, section: section, waiting: waiting, live: live, content: content),
             template, status)
@@ -137,7 +137,8 @@ extension MustacheLibrary {
             "run": PackageResources.run_mustache, "step": PackageResources.step_mustache,
             "cancel": PackageResources.cancel_mustache, "approvals": PackageResources.approvals_mustache,
             "approval": PackageResources.approval_mustache, "show": PackageResources.show_mustache,
-            "workflows": PackageResources.workflows_mustache, "choose": PackageResources.choose_mustache,
+            "workflows": PackageResources.workflows_mustache, "field": PackageResources.field_mustache,
+            "choose": PackageResources.choose_mustache,
             "error": PackageResources.error_mustache, "code": PackageResources.code_mustache,
             "explanation": PackageResources.explanation_mustache,
         ]

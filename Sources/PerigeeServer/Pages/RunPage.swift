@@ -11,6 +11,13 @@ struct RunView {
         var due: TimeView?
     }
 
+    /// Why the run can't begin yet.
+    struct BlockedLine: Hashable {
+        var sentence: String
+        /// The ids of the runs that it waits for.
+        var runs: [String]
+    }
+
     struct Failure: Hashable {
         var code: CodeView?
         var message: String
@@ -35,6 +42,7 @@ struct RunView {
     var tags: [String]
     var failure: Failure?
     var waits: [WaitLine]
+    var blocked: BlockedLine?
     var canCancel: Bool
     var input: String
     var output: String?
@@ -66,6 +74,7 @@ extension RunView {
         }
         failure = run.error.map { Failure(JSON($0)) }
         waits = run.waits.map { WaitLine($0, now: now) }
+        blocked = run.blockedBy.map { BlockedLine(sentence: $0.sentence, runs: $0.runs) }
         canCancel = !run.status.isFinal
         input = JSON(run.input).pretty()
         output = run.output.map { JSON($0).pretty() }
@@ -101,8 +110,11 @@ extension RunView.WaitLine {
         switch wait.kind {
         case .timer: sentence = "\(label): waits for its time, for \(since) so far"
         case .event(let type, _): sentence = "\(label): waits for the event \(type), for \(since) so far"
-        case .approval:
-            sentence = "\(label): waits for a decision, for \(since) so far"
+        case .approval(let request):
+            let what = [
+                ApprovalKind.approval: "a decision", .form: "a form", .park: "its data to be repaired",
+            ]
+            sentence = "\(label): waits for \(what[request.kind] ?? ""), for \(since) so far"
             address = "/approvals/\(wait.id)"
         case .lock(let key): sentence = "\(label): waits for the lock \(key), for \(since) so far"
         case .child(let run): sentence = "\(label): waits for the run \(run) to end, for \(since) so far"

@@ -173,7 +173,9 @@ extension RunsView.Row {
         runKey = run.key
         note =
             run.status.isFinal
-            ? nil : run.statusText ?? run.waits.first.map { "waits for \($0.address.label)" }
+            ? nil
+            : run.blockedBy?.sentence ?? run.statusText
+                ?? run.waits.first.map { "waits for \($0.address.label)" }
         created = TimeView(run.createdAt)
         age = relativeText(run.createdAt, now: now)
         took = durationText(from: run.createdAt, to: run.endedAt ?? now)

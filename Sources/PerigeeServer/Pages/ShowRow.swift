@@ -41,6 +41,9 @@ extension ShowRow {
     }
 
     private static func text(_ value: JSON, format: String?, currency: String?) -> String {
+        if format == "date", let time = value.string.flatMap(Timestamp.init(rfc3339:)) {
+            return TimeView(time).text
+        }
         guard let number = value.double else { return plain(value) }
         switch format {
         case "money":
@@ -53,7 +56,7 @@ extension ShowRow {
         }
     }
 
-    private static func plain(_ value: JSON) -> String {
+    static func plain(_ value: JSON) -> String {
         switch value {
         case .null: "–"
         case .bool(let isTrue): isTrue ? "yes" : "no"

@@ -82,8 +82,7 @@ struct TimelineRowView: Hashable {
         case .failure(let error): failure = RunView.Failure(JSON(error))
         case nil: break
         }
-        let isApproval = row.step?.verb == "ask.approval"
-        approval = isApproval ? row.wait.map { "/approvals/\(percentEncoded($0))" } : nil
+        approval = row.wait.flatMap { $0.hasPrefix("apr_") ? "/approvals/\(percentEncoded($0))" : nil }
         notes = row.notes.map { note in
             Note(
                 at: TimeView(note.at), level: note.kind == .attempt ? "attempt" : note.level, text: note.text,
@@ -95,7 +94,7 @@ struct TimelineRowView: Hashable {
 
     private static func place(_ address: StepAddress) -> String? {
         let parts = [
-            address.path.isEmpty ? nil : "in \(address.path)",
+            address.path.isEmpty ? nil : "in \(address.shownPath)",
             address.occurrence > 1 ? "#\(address.occurrence)" : nil,
         ].compactMap(\.self)
         return parts.isEmpty ? nil : parts.joined(separator: " ")

@@ -34,7 +34,7 @@ void faulty_disk_plan(faulty_disk *disk, faulty_disk_fault fault, int64_t first,
 /// No fault is planned from now on.
 void faulty_disk_mend(faulty_disk *disk);
 
-/// Whether the last planned operation has been reached, whether it failed or not; to be asked before the disk is mended.
+/// Whether the last planned operation has been reached, failed or not; to be asked before the disk is mended.
 int faulty_disk_is_over(faulty_disk *disk);
 
 /// How many operations have failed since the last plan.

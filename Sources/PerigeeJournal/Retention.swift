@@ -1,0 +1,78 @@
+/// What a version of a workflow asks of the journal for all runs of the workflow, whatever version they are on.
+public struct WorkflowRules: Hashable, Sendable {
+    /// How many runs of the same concurrency key may be under way at once, 1 or more; `nil` for any number.
+    public var concurrencyLimit: Int?
+    /// How long ended runs are kept; `nil` for as long as the host keeps them.
+    public var keep: Keep?
+
+    public init(concurrencyLimit: Int? = nil, keep: Keep? = nil) {
+        self.concurrencyLimit = concurrencyLimit
+        self.keep = keep
+    }
+
+    /// Throws unless the values are within their bounds.
+    package func check() throws(JournalError) {
+        if let concurrencyLimit { try checkLimit(concurrencyLimit, 1...Int.max) }
+        if case .milliseconds(let span) = keep, span < 0 {
+            throw .invalid("runs can't be kept for \(span) milliseconds")
+        }
+    }
+}
+
+/// How long something is kept.
+public enum Keep: Hashable, Sendable {
+    /// 0 or more.
+    case milliseconds(Int64)
+    case forever
+
+    /// Reads a duration, or `forever`; `nil` for what is neither.
+    public init?(_ text: String) {
+        if text == "forever" {
+            self = .forever
+        } else if let span = DurationText.milliseconds(in: text) {
+            self = .milliseconds(span)
+        } else {
+            return nil
+        }
+    }
+
+    /// What has ended at this moment or before need not be kept any longer; `nil` if everything is kept.
+    package func end(at now: Timestamp) -> Timestamp? {
+        switch self {
+        case .milliseconds(let span): now.adding(milliseconds: -span)
+        case .forever: nil
+        }
+    }
+}
+
+/// Which runs and events a journal is to remove.
+public struct Expiry: Hashable, Sendable {
+    public var namespace: String
+    /// How long ended runs of workflows that ask for nothing else are kept, and events that nothing refers to.
+    public var keep: Keep
+    /// About how many rows to remove or look at, 1 or more; a run is removed whole even if it has more.
+    public var limit: Int
+    /// ``Removal/afterEvent`` of the call before; `nil` to begin anew.
+    public var afterEvent: Int64?
+
+    public init(namespace: String, keep: Keep, limit: Int, afterEvent: Int64? = nil) {
+        self.namespace = namespace
+        self.keep = keep
+        self.limit = limit
+        self.afterEvent = afterEvent
+    }
+}
+
+/// What was removed.
+public struct Removal: Hashable, Sendable {
+    public var runs: Int
+    public var events: Int
+    /// Up to where events were looked at; `nil` once there is nothing more to remove now.
+    public var afterEvent: Int64?
+
+    public init(runs: Int, events: Int, afterEvent: Int64?) {
+        self.runs = runs
+        self.events = events
+        self.afterEvent = afterEvent
+    }
+}

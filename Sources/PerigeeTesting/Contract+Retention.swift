@@ -1,0 +1,156 @@
+import PerigeeJournal
+
+extension JournalContract {
+    static var retentionChecks: [Check] {
+        [
+            Check(
+                area: "retention", promise: "a run goes with all that belongs to it, and its names are free"
+            ) { scene in
+                let start = newRun("run_1", key: "k", .reject)
+                let submission = Submission(
+                    namespace: "main", starts: [start], idempotencyKey: "i", requestDigest: "d")
+                _ = try await scene.submit(submission)
+                let number = try await scene.run("run_1").number
+                _ = try await scene.claim()
+                let note = Annotation(ordinal: 1, at: at(1), kind: .log, text: "t")
+                try await scene.commit(
+                    Commit(
+                        run: number, epoch: 1, at: at(1), entries: [completed(1)], opens: [approvalWait("a")],
+                        annotations: [note], next: .ended(.completed, output: nil, error: nil)))
+                try expectEqual(try await scene.remove(at: at(60)).runs, 0)
+                try expectEqual(
+                    try await scene.remove(at: at(61)), Removal(runs: 1, events: 0, afterEvent: nil))
+                try expect(try await scene.journal.run(id: "run_1") == nil, "the run is gone")
+                try expect(try await scene.journal.history(run: "run_1") == nil, "so is its history")
+                try expect(try await scene.journal.approval(id: "a") == nil, "so is its approval")
+                let inbox = try await scene.journal.approvals(namespace: "main", status: nil, limit: 9)
+                try expectEqual(inbox.count, 0)
+                try expectEqual(try await scene.journal.entries(run: number, after: 0, limit: 9).count, 0)
+                try expectEqual(try await scene.journal.runs(RunQuery(namespace: "main")).runs.count, 0)
+                let again = try await scene.submit(submission, at: at(62))
+                try expectEqual(again.isDuplicate, false)
+                let next = try require(try await scene.claim(at: at(62)).first, "the run").run
+                try expect(next.number > number, "a number never comes twice")
+                try await scene.commit(
+                    Commit(run: next.number, epoch: 1, at: at(63), opens: [approvalWait("a")], next: .waiting)
+                )
+            },
+            Check(area: "retention", promise: "what has not ended stays, however old it is") { scene in
+                _ = try await scene.startWaiting("run_1", [timer("t", due: nil)])
+                let stuck = try await scene.startClaimed("run_2")
+                try await scene.commit(
+                    Commit(run: stuck, epoch: 1, at: at(1), next: .attention(error: payload("{}"))))
+                _ = try await scene.start(newRun("run_3"))
+                try expectEqual(try await scene.remove(at: at(9999)).runs, 0)
+                try expectEqual(try await scene.journal.runs(RunQuery(namespace: "main")).runs.count, 3)
+            },
+            Check(area: "retention", promise: "the newest version says how long; other runs follow the host")
+            { scene in
+                func end(_ id: String, workflow: String) async throws {
+                    _ = try await scene.start(newRun(id, workflow: workflow))
+                    _ = try await scene.cancel(id, "{}", at: at(0))
+                }
+                func say(_ workflow: String, _ keep: Keep?, _ bundle: String) async throws {
+                    _ = try await scene.journal.saveVersion(
+                        namespace: "main", workflow: workflow, bundle: bundle, files: ["w.lua": bundle],
+                        rules: WorkflowRules(keep: keep), now: at(0))
+                }
+                try await say("short", .milliseconds(5000), "b1")
+                try await say("long", .milliseconds(90_000), "b1")
+                try await say("ever", .forever, "b1")
+                try await say("plain", nil, "b1")
+                for workflow in ["short", "long", "ever", "plain", "unknown"] {
+                    try await end("run_\(workflow)", workflow: workflow)
+                }
+                func left(_ seconds: Int64) async throws -> Set<String> {
+                    _ = try await scene.remove(at: at(seconds))
+                    return Set(
+                        try await scene.journal.runs(RunQuery(namespace: "main")).runs.map(\.workflow))
+                }
+                try expectEqual(try await left(5), ["long", "ever", "plain", "unknown"])
+                try expectEqual(try await left(60), ["long", "ever"])
+                try await say("long", .forever, "b2")
+                try expectEqual(try await left(99), ["long", "ever"])
+                try await say("ever", .milliseconds(1), "b1")
+                try expectEqual(try await left(99), ["long"])
+                try expectEqual(try await scene.journal.files(bundle: "b2"), ["w.lua": "b2"])
+            },
+            Check(area: "retention", promise: "each call does a little, those that ended first first") {
+                scene in
+                for id in 1...3 {
+                    let number = try await scene.startClaimed("run_\(id)")
+                    let entries = (1...4).map { completed($0) }
+                    try await scene.commit(
+                        Commit(
+                            run: number, epoch: 1, at: at(10 - Int64(id)), entries: entries,
+                            next: .ended(.completed, output: nil, error: nil)))
+                }
+                let first = try await scene.remove(at: at(99), limit: 6)
+                try expectEqual(first, Removal(runs: 2, events: 0, afterEvent: 0))
+                try expectEqual(
+                    try await scene.journal.runs(RunQuery(namespace: "main")).runs.map(\.id), ["run_1"])
+                let second = try await scene.remove(at: at(99), limit: 6, after: first.afterEvent)
+                try expectEqual(second, Removal(runs: 1, events: 0, afterEvent: nil))
+                try await expectInvalid { _ = try await scene.remove(at: at(99), limit: 0) }
+            },
+            Check(area: "retention", promise: "an event goes when it is old and no run needs it") { scene in
+                try await scene.send(event("1"))
+                try await scene.send(event("2"), starts: [newRun("run_1")])
+                let waiting = try await scene.startWaiting("run_2", [timer("t", due: nil)])
+                try await scene.send(event("3"))
+                func isKnown(_ id: String) async throws -> Bool {
+                    let again = event("again-\(id)", sourceID: id)
+                    return try await scene.submit(Submission(namespace: "main", event: again, starts: []))
+                        .isDuplicate
+                }
+                try expectEqual(try await scene.remove(at: at(59)).events, 0)
+                try expectEqual(try await scene.remove(at: at(60)).events, 1)
+                _ = try await scene.cancel("run_1", "{}", at: at(60))
+                try expectEqual(
+                    try await scene.remove(at: at(200)), Removal(runs: 1, events: 1, afterEvent: nil))
+                try expectEqual(try await isKnown("3"), true)
+                _ = try await scene.claim(at: at(201), only: waiting)
+                try await scene.commit(
+                    Commit(run: waiting, epoch: 2, at: at(201), opens: [eventWait("e")], next: .waiting))
+                try expectEqual(try await scene.claim(at: at(201)).flatMap(\.answers).map(\.wait), ["e"])
+                try await scene.commit(
+                    Commit(
+                        run: waiting, epoch: 3, at: at(202), next: .ended(.completed, output: nil, error: nil)
+                    ))
+                try expectEqual(
+                    try await scene.remove(at: at(300)), Removal(runs: 1, events: 1, afterEvent: nil))
+                try expectEqual(try await isKnown("2"), false)
+                try expectEqual(try await isKnown("3"), false)
+            },
+            Check(
+                area: "retention",
+                promise: "events are looked at a few at a time, and none goes where all is kept"
+            ) { scene in
+                for id in 1...5 { try await scene.send(event("\(id)")) }
+                let forever = Expiry(namespace: "main", keep: .forever, limit: 9)
+                let nothing = Removal(runs: 0, events: 0, afterEvent: nil)
+                try expectEqual(try await scene.journal.removeExpired(forever, now: at(9999)), nothing)
+                var after: Int64?
+                var removed: [Int] = []
+                repeat {
+                    let removal = try await scene.remove(at: at(99), limit: 2, after: after)
+                    removed.append(removal.events)
+                    after = removal.afterEvent
+                } while after != nil
+                try expectEqual(removed, [2, 2, 1])
+                let elsewhere = Expiry(namespace: "other", keep: .milliseconds(0), limit: 9)
+                try expectEqual(try await scene.journal.removeExpired(elsewhere, now: at(9999)), nothing)
+            },
+        ]
+    }
+}
+
+extension Scene {
+    /// Removes what ended more than a minute ago.
+    fileprivate func remove(at now: Timestamp, limit: Int = 1000, after: Int64? = nil) async throws -> Removal
+    {
+        let expiry = Expiry(
+            namespace: "main", keep: .milliseconds(60_000), limit: limit, afterEvent: after)
+        return try await journal.removeExpired(expiry, now: now)
+    }
+}
