@@ -19,11 +19,7 @@ local function read(verb, label, workflow, input, given, known, policy)
             message = ("%s: `on_parent_end` = \"%s\" is not known."):format(verb, policy),
             hint = near and ("Did you mean \"%s\"?"):format(near) or "Write \"cancel\", \"abandon\" or \"terminate\"." }
   end
-  if given.key and (given.key == "" or #given.key > 512) then
-    raise { code = "PG1132", kind = "script", name = "key",
-            message = ("%s: `key` has %d bytes; it should have 1 to 512."):format(verb, #given.key),
-            hint = "Name what the run is for: \"deal:\" .. deal.id" }
-  end
+  if given.key then options.key(verb, "`key`", given.key, "\"deal:\" .. deal.id") end
   return given, { workflow = workflow, input = input, key = given.key, on_parent_end = policy }
 end
 

@@ -13,8 +13,8 @@ local function refuse_nested(label, key)
   for _, branch in ipairs(host.branch_line()) do
     if held[key][branch] then
       raise { code = "PG1134", kind = "conflict", name = "key",
-              message = ("flow.lock(\"%s\", …): this run holds the lock \"%s\" already, and would wait for itself."):format(
-                label, key),
+              message = ("flow.lock(\"%s\", …): this run holds the lock \"%s\" already, and would wait for itself.")
+                :format(label, key),
               hint = "Do the work inside the function that has the lock, or use another key." }
     end
   end
@@ -29,14 +29,9 @@ local closer = {
 
 return function(label, key, fn, given)
   options.label("flow.lock", label)
-  options.kind("flow.lock", "the key", key, "string")
+  options.key("flow.lock", "the key", key, "\"account:\" .. account.id")
   options.kind("flow.lock", "the function", fn, "function")
   given = options.check("flow.lock", given, known)
-  if key == "" or #key > 512 then
-    raise { code = "PG1132", kind = "script", name = "key",
-            message = ("flow.lock: the key has %d bytes; it should have 1 to 512."):format(#key),
-            hint = "Name what only one run at a time may touch: \"account:\" .. account.id" }
-  end
   refuse_nested(label, key)
   local arguments = { key = key }
   if given.timeout ~= nil then

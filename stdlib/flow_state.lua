@@ -5,12 +5,7 @@ local raise = host.load("errors")
 local state = {}
 
 local function check(verb, key)
-  options.kind(verb, "the key", key, "string")
-  if key == "" or #key > 512 then
-    raise { code = "PG1132", kind = "script", name = "key",
-            message = ("%s: the key has %d bytes; it should have 1 to 512."):format(verb, #key),
-            hint = "Name the value by something short: \"version:\" .. account.id" }
-  end
+  options.key(verb, "the key", key, "\"version:\" .. account.id")
 end
 
 --- The value as it is now, with what this run has written; nil if there is none.
@@ -23,7 +18,8 @@ end
 function state.set(key, value)
   check("flow.state.set", key)
   if value == nil then
-    raise { code = "PG1011", kind = "script", name = "value", message = "flow.state.set needs a value, and got nothing (nil).",
+    raise { code = "PG1011", kind = "script", name = "value",
+            message = "flow.state.set needs a value, and got nothing (nil).",
             hint = "flow.state.delete(key) takes a value away." }
   end
   host.step("flow.state.set", key, { key = key, value = value })

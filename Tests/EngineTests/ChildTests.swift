@@ -149,6 +149,23 @@ struct ChildTests {
         }
     }
 
+    @Test("A key that its workflow refuses is an error, and a queue behind the caller is none", arguments: Setting.all)
+    func conflicts(_ setting: Setting) async throws {
+        let once = script("return true", options: "key = \"k:{id}\", on_conflict = \"reject\",")
+        let queued = script(
+            "local _, err = try(flow.call, \"Me\", \"q\", { id = input.id }) return err.code",
+            options: "key = \"k:{id}\", on_conflict = \"queue\",")
+        let test = try TestHost(setting, scripts: ["once.lua": once, "q.lua": queued])
+        let body = """
+            local id = flow.start("First", "once", { id = 1 })
+            local _, a = try(flow.start, "Second", "once", { id = 1 })
+            local _, b = try(flow.call, "Third", "once", { id = 1 })
+            return { a.code, a.child == id, b.code, b.kind, flow.call("Queue", "q", { id = 1 }) }
+            """
+        let (_, result) = try await outcome(test, body)
+        #expect(result == ["PG2136", true, "PG2136", "conflict", "PG2135"])
+    }
+
     @Test("A call that takes too long is an error, and the child goes on", arguments: Setting.all)
     func timeout(_ setting: Setting) async throws {
         let body = """

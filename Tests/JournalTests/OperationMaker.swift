@@ -39,7 +39,7 @@ struct OperationMaker {
             return .submit((0..<count).map { _ in submission(now: now) })
         case 86..<89:
             let count = Int.random(in: 1...3, using: &random)
-            return .remind((0..<count).map { _ in reminder(pick(waits + ["none"]), now: now) })
+            return .remind((0..<count).map { _ in reminder(chance(50) ? asked() : pick(waits + ["none"]), now: now) })
         case 89..<93: return .decide(chance(50) ? asked() : pick(waits + ["none"]), decision(now: now))
         case 93..<96:
             return .cancel(runs.randomElement(using: &random)?.id ?? "none", isForced: chance(20))
