@@ -31,8 +31,8 @@ public struct KeyTaken: Hashable, Sendable {
         self.run = run
     }
 
-    /// `The run run_1 has the key "k" already.`
-    public var sentence: String { "The run \(run) of \(workflow) has the key \"\(key)\" already." }
+    /// What happened, as people are told.
+    package var sentence: String { "The run \(run) of \(workflow) has the key \"\(key)\" already." }
 
     /// What a run is told that wanted to start another one: `{"refused":{"key":…,"run":…,"workflow":…}}`.
     package var payload: Payload {

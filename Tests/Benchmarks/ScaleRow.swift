@@ -1,4 +1,5 @@
 import Foundation
+import Perigee
 import PerigeeJournal
 
 /// What large runs, and many at once, take: how long, and how much memory.

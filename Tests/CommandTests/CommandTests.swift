@@ -146,6 +146,26 @@ struct CommandTests {
         #expect(try place.run("runs", "list", "--token", "second").status == 0)
     }
 
+    @Test func `serve keeps ended runs as long as it is told`() throws {
+        let place = try Workplace(scripts: ["quick.lua": "return workflow { run = function() end }"])
+        for said in [
+            try place.run("serve", "--port", "0", "--keep", "soon"),
+            try Command.run(
+                ["serve", "--port", "0"], in: place.folder, environment: ["PERIGEE_KEEP": "soon"]),
+        ] {
+            #expect(said.status == 2 && said.errors.contains("is \"soon\"."), "\(said.errors)")
+        }
+        try place.serve()
+        #expect(try place.run("run", "quick", "--wait").status == 0)
+        #expect(try place.stopServer().status == 0)
+        try place.serve(environment: ["PERIGEE_KEEP": "forever"])
+        #expect(try !place.run("runs", "list", "-o", "jsonl").output.isEmpty)
+        #expect(try place.stopServer().status == 0)
+        try place.serve(environment: ["PERIGEE_KEEP": "0s"])
+        while try !place.run("runs", "list", "-o", "jsonl").output.isEmpty {}
+        #expect(try place.stopServer().status == 0)
+    }
+
     // MARK: Talking to a server
 
     @Test func `a run that there is not is not found`() throws {

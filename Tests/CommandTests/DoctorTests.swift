@@ -2,7 +2,7 @@ import Foundation
 import PerigeeLua
 import Testing
 
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct DoctorTests {
     /// The exit code where all but Lua is well.
     private let status: Int32 = LuaRelease.linked.defects.isEmpty ? 0 : 1

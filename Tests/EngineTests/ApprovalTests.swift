@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("An approval", .timeLimit(.minutes(1)))
+@Suite("An approval", .timeLimit(.minutes(5)))
 struct ApprovalTests {
     /// Runs a script until it waits for a person, lets a test act, and gives the run's end.
     static func asking(

@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("checkpoint", .timeLimit(.minutes(1)))
+@Suite("checkpoint", .timeLimit(.minutes(5)))
 struct CheckpointTests {
     @Test("keeps one value and not the steps inside", arguments: Setting.all)
     func keepsOneValue(_ setting: Setting) async throws {

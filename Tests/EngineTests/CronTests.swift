@@ -3,7 +3,7 @@ import Foundation
 import PerigeeJournal
 import Testing
 
-@Suite("Cron", .timeLimit(.minutes(1)))
+@Suite("Cron", .timeLimit(.minutes(5)))
 struct CronTests {
     private struct Vectors: Decodable {
         struct Case: Decodable {

@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("each", .timeLimit(.minutes(1)))
+@Suite("each", .timeLimit(.minutes(5)))
 struct EachTests {
     @Test("runs a function for every item and counts how they ended", arguments: Setting.all)
     func counts(_ setting: Setting) async throws {

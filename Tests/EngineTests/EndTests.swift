@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("How a run ends", .timeLimit(.minutes(1)))
+@Suite("How a run ends", .timeLimit(.minutes(5)))
 struct EndTests {
     private static let hooks = """
         on_cancel = function(input, err) http.post("Tell", { url = "https://a.example/cancelled/" .. err.by }) sleep("1m") end,

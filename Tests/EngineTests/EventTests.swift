@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("Events and starts", .timeLimit(.minutes(1)))
+@Suite("Events and starts", .timeLimit(.minutes(5)))
 struct EventTests {
     private static let lead = script(
         "return input.id",

@@ -2,7 +2,7 @@ import Perigee
 import PerigeeJournal
 import Testing
 
-@Suite("flow.csv", .timeLimit(.minutes(1)))
+@Suite("flow.csv", .timeLimit(.minutes(5)))
 struct FlowCSVTests {
     @Test("reads rows by the names of their columns, or as lists")
     func decode() async throws {

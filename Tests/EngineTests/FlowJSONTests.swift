@@ -2,7 +2,7 @@ import Perigee
 import PerigeeJournal
 import Testing
 
-@Suite("flow.json", .timeLimit(.minutes(1)))
+@Suite("flow.json", .timeLimit(.minutes(5)))
 struct FlowJSONTests {
     @Test("writes and reads JSON text")
     func text() async throws {

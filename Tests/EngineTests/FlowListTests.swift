@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("flow.list", .timeLimit(.minutes(1)))
+@Suite("flow.list", .timeLimit(.minutes(5)))
 struct FlowListTests {
     private let deals = """
         { { id = "a", stage = "won", amount = 5 }, { id = "b", stage = "lost", amount = 7 },

@@ -2,7 +2,7 @@ import Perigee
 import PerigeeJournal
 import Testing
 
-@Suite("flow.text", .timeLimit(.minutes(1)))
+@Suite("flow.text", .timeLimit(.minutes(5)))
 struct FlowTextTests {
     @Test("trims, cuts, fills and changes text by its characters")
     func shapes() async throws {

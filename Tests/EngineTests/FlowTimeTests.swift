@@ -2,7 +2,7 @@ import Perigee
 import PerigeeJournal
 import Testing
 
-@Suite("flow.time", .timeLimit(.minutes(1)))
+@Suite("flow.time", .timeLimit(.minutes(5)))
 struct FlowTimeTests {
     private let paris = "{ zone = 'Europe/Paris' }"
 

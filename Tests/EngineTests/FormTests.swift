@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("A form", .timeLimit(.minutes(1)))
+@Suite("A form", .timeLimit(.minutes(5)))
 struct FormTests {
     private static let fields = """
         form = {

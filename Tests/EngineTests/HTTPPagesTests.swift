@@ -4,7 +4,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("http.pages", .timeLimit(.minutes(1)))
+@Suite("http.pages", .timeLimit(.minutes(5)))
 struct HTTPPagesTests {
     /// Reads every page, with a wait between two, and joins what is in them.
     private static func read(_ options: String, verb: String = "http.pages") -> String {

@@ -4,7 +4,7 @@ import PerigeeTesting
 import Synchronization
 import Testing
 
-@Suite("http", .timeLimit(.minutes(1)))
+@Suite("http", .timeLimit(.minutes(5)))
 struct HTTPVerbTests {
     @Test(
         "sends what the script says, with the secret in its place and never in the journal",

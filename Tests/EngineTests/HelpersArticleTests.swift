@@ -3,7 +3,7 @@ import Perigee
 import PerigeeJournal
 import Testing
 
-@Suite("The article on helpers", .timeLimit(.minutes(1)))
+@Suite("The article on helpers", .timeLimit(.minutes(5)))
 struct HelpersArticleTests {
     private let article: String
 

@@ -5,7 +5,7 @@ import PerigeeSQLite
 import PerigeeTesting
 import Testing
 
-@Suite("Keys and concurrency", .timeLimit(.minutes(2)))
+@Suite("Keys and concurrency", .timeLimit(.minutes(5)))
 struct KeysTests {
     private static func order(_ onConflict: String) -> String {
         script(

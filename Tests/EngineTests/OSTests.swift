@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("os", .timeLimit(.minutes(1)))
+@Suite("os", .timeLimit(.minutes(5)))
 struct OSTests {
     private func result(of body: String) async throws -> RunRecord {
         let test = try TestHost(scripts: ["os.lua": script(body)])

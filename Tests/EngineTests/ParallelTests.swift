@@ -33,7 +33,7 @@ final class HeldCalls: Sendable {
     }
 }
 
-@Suite("parallel", .timeLimit(.minutes(1)))
+@Suite("parallel", .timeLimit(.minutes(5)))
 struct ParallelTests {
     @Test("gives each branch's result, and goes on when the last has ended", arguments: Setting.all)
     func results(_ setting: Setting) async throws {

@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("Parked data", .timeLimit(.minutes(1)))
+@Suite("Parked data", .timeLimit(.minutes(5)))
 struct ParkTests {
     private static let body = """
         local fixed = flow.park("CRM refused the record", { reason = "no such plan", retryable = false,

@@ -18,7 +18,7 @@ struct PlainErrorCase: CustomTestStringConvertible, Sendable {
     var testDescription: String { "\(said) in \(line)" }
 }
 
-@Suite("Errors of Lua's own in plain language", .timeLimit(.minutes(1)))
+@Suite("Errors of Lua's own in plain language", .timeLimit(.minutes(5)))
 struct PlainErrorTests {
     private static let firm = LuaGlimpse(type: "table", keys: ["staff_count", "name", "domain"])
     private static let empty = LuaGlimpse(type: "nil")

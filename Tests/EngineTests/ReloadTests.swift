@@ -4,7 +4,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("Hot reload", .timeLimit(.minutes(1)))
+@Suite("Hot reload", .timeLimit(.minutes(5)))
 struct ReloadTests {
     private static func version(_ text: String, extra: String = "") -> String {
         script(

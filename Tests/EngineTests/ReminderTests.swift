@@ -4,7 +4,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("A reminder", .timeLimit(.minutes(1)))
+@Suite("A reminder", .timeLimit(.minutes(5)))
 struct ReminderTests {
     private static let notify = """
         return workflow { on = { event = "approval.reminder" }, run = function(reminder)

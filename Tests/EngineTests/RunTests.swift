@@ -4,7 +4,7 @@ import PerigeeTesting
 import PerigeeJournal
 import Testing
 
-@Suite("A run", .timeLimit(.minutes(1)))
+@Suite("A run", .timeLimit(.minutes(5)))
 struct RunTests {
     @Test("returns what its script returns", arguments: Setting.all)
     func completes(_ setting: Setting) async throws {

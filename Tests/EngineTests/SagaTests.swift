@@ -4,7 +4,7 @@ import PerigeeTesting
 import Synchronization
 import Testing
 
-@Suite("saga", .timeLimit(.minutes(1)))
+@Suite("saga", .timeLimit(.minutes(5)))
 struct SagaTests {
     private static let body = """
         local result, err = try(saga, "Fulfil", function(undo)

@@ -4,7 +4,7 @@ import PerigeeSQLite
 import PerigeeTesting
 import Testing
 
-@Suite("Schedules", .timeLimit(.minutes(1)))
+@Suite("Schedules", .timeLimit(.minutes(5)))
 struct ScheduleTests {
     private static let hour: Int64 = 3_600_000
     private static let nightly = script(

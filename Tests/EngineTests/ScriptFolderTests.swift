@@ -2,7 +2,7 @@
 import Foundation
 import Testing
 
-@Suite("The scripts folder", .timeLimit(.minutes(1)))
+@Suite("The scripts folder", .timeLimit(.minutes(5)))
 struct ScriptFolderTests {
     private let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
         "perigee-\(UUID().uuidString)/scripts")

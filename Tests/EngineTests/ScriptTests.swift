@@ -4,7 +4,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("Scripts", .timeLimit(.minutes(1)))
+@Suite("Scripts", .timeLimit(.minutes(5)))
 struct ScriptTests {
     private func problem(_ text: String, files: [String: String] = [:]) throws -> ScriptProblem? {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(

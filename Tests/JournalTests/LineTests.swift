@@ -9,15 +9,8 @@ import Testing
         var starts: [String: (slot: String?, key: String?, conflict: KeyConflict)] = [:]
 
         mutating func note(_ operation: Operation) {
-            let submissions: [Submission] =
-                switch operation {
-                case .submit(let submissions): submissions
-                case .commit(let commits): commits.flatMap(\.emits)
-                case .advance(let advance, _): [Submission(namespace: "main", starts: advance.starts)]
-                default: []
-                }
             // The maker gives the id run_1 to several, to see all but one refused.
-            for start in submissions.flatMap(\.starts) where start.id != "run_1" {
+            for start in operation.submissions.flatMap(\.starts) where start.id != "run_1" {
                 starts[start.id] = (start.concurrencyKey, start.key, start.onConflict)
             }
         }

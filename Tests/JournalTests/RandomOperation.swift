@@ -52,6 +52,17 @@ enum Operation: CustomStringConvertible {
         }
     }
 
+    /// What it hands in to be accepted, by itself or from a run.
+    var submissions: [Submission] {
+        switch self {
+        case .submit(let submissions): submissions
+        case .commit(let commits): commits.flatMap(\.emits)
+        case .advance(let advance, _):
+            [Submission(namespace: advance.schedule.namespace, starts: advance.starts)]
+        default: []
+        }
+    }
+
     var description: String {
         switch self {
         case .commit(let commits): "commit \(commits)"

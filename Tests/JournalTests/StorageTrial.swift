@@ -149,11 +149,15 @@ final class StorageTrial {
         // The store has forgotten its hosts; now the model does. What a host was asked to do shows only then.
         let releases = ["host-1", "host-2", "host-3"].map { Call(operation: .release(host: $0), now: now) }
         for release in releases { _ = await journal.perform(release.operation, now: now) }
+        let probe = eventProbe
+        let known = await journal.perform(probe.operation, now: now)
         let held = try await journal.snapshot(claimingAt: now, histories: true).facts
         for doubt in [nil] + inDoubt.map(Optional.some) {
-            let calls = answered + (doubt.map { [$0] } ?? []) + releases
+            let calls = answered + (doubt.map { [$0] } ?? []) + releases + [probe]
             let candidate = MemoryJournal()
-            for call in calls { _ = await candidate.perform(call.operation, now: call.now) }
+            var last: Answer?
+            for call in calls { last = await candidate.perform(call.operation, now: call.now) }
+            guard last == known else { continue }
             let facts = try await candidate.snapshot(claimingAt: now, histories: true).facts
             guard facts == held else { continue }
             model = candidate
@@ -165,6 +169,21 @@ final class StorageTrial {
         Issue.record(
             "seed \(seed): the file holds neither what was answered nor one call in doubt: \(inDoubt)")
         throw FailingDisk.NoDisk()
+    }
+
+    /// Sends every event that a call in doubt may have recorded or removed once more, as no snapshot shows events.
+    private var eventProbe: Call {
+        guard !inDoubt.isEmpty else { return Call(operation: .submit([]), now: now) }
+        var seen: Set<[String]> = []
+        let events = (answered + inDoubt).flatMap(\.operation.submissions).compactMap(\.event)
+        let new = events.filter { seen.insert([$0.namespace, $0.source, $0.sourceID]).inserted }
+        return Call(
+            operation: .submit(
+                new.enumerated().map { number, event in
+                    var event = event
+                    (event.id, event.type) = ("probe_\(restarts)_\(number)", "probe")
+                    return Submission(namespace: event.namespace, event: event, starts: [])
+                }), now: now)
     }
 
     /// What a snapshot does to see what is due.

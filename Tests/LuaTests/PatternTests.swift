@@ -221,7 +221,7 @@ struct PatternTests {
         limits.sliceMilliseconds = 2
         let runner = try ScriptRunner(
             """
-            return (('abcd'):gsub('.', function(c) for i = 1, 3000000 do end return c:upper() end))
+            return (('abcd'):gsub('.', function(c) for i = 1, 20000000 do end return c:upper() end))
             """, limits: limits)
         var step = runner.state.advance(nil)
         var slices = 0

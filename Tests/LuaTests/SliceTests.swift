@@ -42,7 +42,7 @@ struct SliceTests {
             step = runner.state.advance(nil)
         }
         #expect(try step.result() == "4500001500000")
-        #expect(slices > 5)
+        #expect(slices > 1)
     }
 
     @Test func `many coroutines that hand over are interrupted and lose nothing`() throws {

@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// discount_approval.lua as it ships, against the mocks that ship: every branch that it has.
-@Suite("discount_approval", .timeLimit(.minutes(1)))
+@Suite("discount_approval", .timeLimit(.minutes(5)))
 struct DiscountApprovalTests {
     private static let root = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
@@ -40,7 +40,7 @@ struct DiscountApprovalTests {
         let world = Recorder()
         let host = WorkflowHost(
             journal: MemoryJournal(),
-            scripts: DiscountApprovalTests.root.appendingPathComponent("scripts").path,
+            scripts: try ShippedScripts.folder(of: ["discount_approval"]),
             http: world, ambient: clock, options: options)
         let running = Task { try await host.run() }
         try await host.waitUntilReady()

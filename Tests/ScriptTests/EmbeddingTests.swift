@@ -9,7 +9,7 @@ private struct Order: Codable, Sendable { var quantity: Int }
 private struct Quote: Codable, Sendable, Equatable { var id: String, total: Int }
 
 /// The lines of the README under "In your own program", with another folder.
-@Test("A host is opened, given a function, asked for a run, and run as a service", .timeLimit(.minutes(1)))
+@Test("A host is opened, given a function, asked for a run, and run as a service", .timeLimit(.minutes(5)))
 func embedding() async throws {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("perigee-\(UUID().uuidString)")
     let scripts = folder.appendingPathComponent("scripts")

@@ -7,7 +7,7 @@ import Synchronization
 import Testing
 
 /// The scripts that ship, each run by a host against the mocks that ship.
-@Suite("The example scripts", .timeLimit(.minutes(1)))
+@Suite("The example scripts", .timeLimit(.minutes(5)))
 struct ExampleScriptTests {
     private static let root = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
@@ -41,7 +41,8 @@ struct ExampleScriptTests {
         options.settings = Settings(secret: { _ in "secret" }, config: { _ in nil })
         let clock = ManualClock()
         let host = WorkflowHost(
-            journal: MemoryJournal(), scripts: ExampleScriptTests.root.appendingPathComponent("scripts").path,
+            journal: MemoryJournal(),
+            scripts: try ShippedScripts.folder(of: ["hello_approval", "lead_routing"]),
             http: world,
             ambient: clock, options: options)
         let running = Task { try await host.run() }

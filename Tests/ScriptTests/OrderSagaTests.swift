@@ -2,7 +2,7 @@ import Perigee
 import PerigeeJournal
 import Testing
 
-@Suite("order_saga", .timeLimit(.minutes(1)))
+@Suite("order_saga", .timeLimit(.minutes(5)))
 struct OrderSagaTests {
     private static let order: JSON = [
         "order_id": "O1", "sku": "A", "qty": 2, "total": 99.5, "card": "tok_1", "address": "Rue 1",

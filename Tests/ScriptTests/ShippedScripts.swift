@@ -47,17 +47,28 @@ enum ShippedScripts {
         }
     }
 
+    /// A folder with some of the scripts and their modules: others would start by themselves as the clock moves.
+    static func folder(of workflows: [String]) throws -> String {
+        let folder = FileManager.default.temporaryDirectory
+            .appendingPathComponent(
+                "perigee-scripts-\(workflows.joined(separator: "-"))-\(UUID().uuidString)")
+        let shipped = root.appendingPathComponent("scripts")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        for name in ["lib"] + workflows.map({ $0 + ".lua" }) {
+            try FileManager.default.copyItem(
+                at: shipped.appendingPathComponent(name), to: folder.appendingPathComponent(name))
+        }
+        return folder.path
+    }
+
     static func host(
-        _ journal: any Journal, world: World, clock: ManualClock,
-        configure: (inout HostOptions) -> Void = { _ in }
-    ) -> WorkflowHost {
+        _ journal: any Journal, of workflows: [String], world: World, clock: ManualClock
+    ) throws -> WorkflowHost {
         var options = HostOptions()
         options.settings = Settings(secret: { _ in "secret" }, config: { _ in nil })
         options.residentRuns = 0
-        configure(&options)
         return WorkflowHost(
-            journal: journal, scripts: root.appendingPathComponent("scripts").path, http: world,
-            ambient: clock,
+            journal: journal, scripts: try folder(of: workflows), http: world, ambient: clock,
             options: options)
     }
 
@@ -65,10 +76,11 @@ enum ShippedScripts {
     ///
     /// - Parameter answer: what to do about what it waits for.
     static func run(
-        _ workflow: String, _ input: JSON, world: World = World(), clock: ManualClock = ManualClock(),
+        _ workflow: String, _ input: JSON, with others: [String] = [], world: World = World(),
+        clock: ManualClock = ManualClock(),
         answer: @escaping @Sendable (Wait) -> Answer? = { _ in nil }
     ) async throws -> RunRecord {
-        let host = host(MemoryJournal(), world: world, clock: clock)
+        let host = try host(MemoryJournal(), of: [workflow] + others, world: world, clock: clock)
         return try await withRunning(host) {
             let started = try await host.start([NewStart(workflow: workflow, input: input)]).first?.get()
             return try await drive(host, try #require(started).id, clock, answer)

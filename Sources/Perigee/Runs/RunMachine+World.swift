@@ -15,6 +15,10 @@ extension RunMachine {
         }
     }
 
+    private var isAskedToEnd: Bool {
+        inbox.contains { if case .endRequested = $0 { true } else { false } }
+    }
+
     /// Whether the world has told what the script has not been given.
     var hasInput: Bool { !inbox.isEmpty || answers.contains { waiting[$0.wait] != nil } }
 
@@ -160,6 +164,8 @@ extension RunMachine {
     /// What follows once the last commit is durable.
     mutating func committed(_ commit: Commit) -> Action {
         guard commit.next == .running else { return .release }
+        // Nothing begins any more that a request to end is going to break off.
+        guard !isAskedToEnd else { return .rest }
         return starting.isEmpty ? .rest : .perform(takeStarting())
     }
 

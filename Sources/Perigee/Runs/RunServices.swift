@@ -62,7 +62,8 @@ final class RunServices: Sendable {
                 )
             } catch let error as JournalError where error.isOfTheDisk {
                 logger.error("the database can't be read; trying again in 1 s: \(error)")
-                try await context.ambient.sleep(until: now.adding(milliseconds: RunServices.retryMilliseconds))
+                try await context.ambient.sleep(
+                    until: now.adding(milliseconds: RunServices.retryMilliseconds))
             }
         }
     }

@@ -37,8 +37,9 @@ struct ScheduleZone: Hashable, Sendable {
         Int64(zone.secondsFromGMT(for: Date(timeIntervalSince1970: Double(instant))))
     }
 
-    /// When the zone's clocks show a time: for the first time if they show it twice, and right after the gap if they
-    /// never do. In seconds since 1970.
+    /// When the zone's clocks show a time, in seconds since 1970.
+    ///
+    /// It is the first time if they show it twice, and right after the gap if they never do.
     ///
     /// - Parameter local: what the clocks show, as if it were UTC.
     func instant(ofLocal local: Int64) -> Int64 {
