@@ -93,7 +93,9 @@ extension MemoryState {
             if commit.watches { setWake(number, wakeTime(of: number, now: commit.at)) }
         case .ended(let status, let output, let error):
             // Who waits for the run goes over to its continuation before its end could answer them.
-            if let next = commit.continuation { effects.wakesRuns = try goOn(number, as: next, at: commit.at) }
+            if let next = commit.continuation {
+                effects.wakesRuns = try goOn(number, as: next, at: commit.at)
+            }
             effects.formUnion(end(number, status, output: output, error: error, at: commit.at))
         case .waiting:
             letGo(number, .waiting)

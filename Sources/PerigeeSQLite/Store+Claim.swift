@@ -26,7 +26,8 @@ extension Store {
     }
 
     func claim(host: String, namespace: String, now: Timestamp, limit: Int, only: Int64?) throws -> Claim {
-        let chosen = try only.map { try [candidate($0, namespace)].compactMap(\.self) }
+        let chosen =
+            try only.map { try [candidate($0, namespace)].compactMap(\.self) }
             ?? candidates(host, namespace, now: now, limit: limit)
         let runs = try chosen.compactMap { $0.isOwned ? nil : try take($0.number, host: host, now: now) }
         let told = try chosen.compactMap { $0.isOwned ? try tell($0.number, now: now) : nil }

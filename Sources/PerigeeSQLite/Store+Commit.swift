@@ -104,7 +104,8 @@ extension Store {
             }
             effects.formUnion(
                 try end(
-                    run.number, status, output: output, error: error, at: commit.at, isInLines: run.isInLines))
+                    run.number, status, output: output, error: error, at: commit.at, isInLines: run.isInLines)
+            )
         case .attention(let error):
             // A request to cancel that the host did not see takes effect now.
             if let request = run.cancelError, !run.isEnding, !commit.asksToEnd {

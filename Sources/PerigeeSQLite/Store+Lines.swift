@@ -49,13 +49,17 @@ extension Store {
             WHERE namespace = ? AND wake_at <= ? AND turn = \(Turn.waitsForTime.rawValue) ORDER BY number
             """, [namespace, now.milliseconds]
         ) { row in
-            (number: try row.next() as Int64, workflow: try row.next() as String, key: try row.next() as String?)
+            (
+                number: try row.next() as Int64, workflow: try row.next() as String,
+                key: try row.next() as String?
+            )
         }
         for entering in due {
             try run("UPDATE runs SET wake_at = NULL WHERE number = ?", [entering.number])
             let line = entering.key.map { Line(namespace: namespace, workflow: entering.workflow, key: $0) }
             if let line, try openRuns(line, limit: 1).first?.number != entering.number {
-                try run("UPDATE runs SET turn = ? WHERE number = ?", [Turn.waitsForKey.rawValue, entering.number])
+                try run(
+                    "UPDATE runs SET turn = ? WHERE number = ?", [Turn.waitsForKey.rawValue, entering.number])
             } else {
                 _ = try passKey(entering.number, of: entering.workflow, in: namespace, now: now)
             }

@@ -116,7 +116,8 @@ extension JournalContract {
                 try expectEqual(try await scene.run("run_3").status, .queued)
                 try await scene.commit(
                     Commit(
-                        run: number, epoch: 2, at: at(4), next: .ended(.cancelled, output: nil, error: error)))
+                        run: number, epoch: 2, at: at(4), next: .ended(.cancelled, output: nil, error: error))
+                )
                 try expectEqual(try await scene.run("run_3").status, .cancelled)
             },
             Check(area: "children", promise: "a run that would wait for itself is answered at once") {
@@ -167,7 +168,8 @@ extension JournalContract {
                 let answer = try await scene.claim(at: at(3)).flatMap(\.answers).first?.payload
                 try expectEqual(answer.flatMap { ChildEnd($0) }?.run, "run_3")
             },
-            Check(area: "continue", promise: "a fresh run stands where the old one stood in its lines") { scene in
+            Check(area: "continue", promise: "a fresh run stands where the old one stood in its lines") {
+                scene in
                 try await scene.limit(1)
                 let number = try await scene.start(newRun("run_1", key: "k", .queue, slot: "s"))
                 _ = try await scene.start(newRun("run_2", key: "k", .queue))
@@ -187,7 +189,8 @@ extension JournalContract {
                         run: new, epoch: 1, at: at(2), next: .ended(.completed, output: nil, error: nil)))
                 try expectEqual(try await scene.claim(at: at(2)).map(\.run.id), ["run_2", "run_3"])
             },
-            Check(area: "continue", promise: "a child that begins later holds no slot before its time") { scene in
+            Check(area: "continue", promise: "a child that begins later holds no slot before its time") {
+                scene in
                 try await scene.limit(1)
                 let parent = try await scene.startClaimed("run_1")
                 var later = newRun("run_2", slot: "s")

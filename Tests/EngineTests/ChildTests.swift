@@ -149,7 +149,9 @@ struct ChildTests {
         }
     }
 
-    @Test("A key that its workflow refuses is an error, and a queue behind the caller is none", arguments: Setting.all)
+    @Test(
+        "A key that its workflow refuses is an error, and a queue behind the caller is none",
+        arguments: Setting.all)
     func conflicts(_ setting: Setting) async throws {
         let once = script("return true", options: "key = \"k:{id}\", on_conflict = \"reject\",")
         let queued = script(

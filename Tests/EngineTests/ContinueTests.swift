@@ -14,7 +14,7 @@ struct ContinueTests {
             let first = try await test.begin("c", ["n": 1], key: "k")
             var run = try await test.end(first.id)
             #expect(run.status == .continued)
-            #expect(run.output == nil && run.key == nil)
+            #expect(run.output == nil && run.key == "k")
             for _ in 0..<2 {
                 let next = try #require(run.continuedAs)
                 let following = try await test.end(next)

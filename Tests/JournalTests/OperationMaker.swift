@@ -39,7 +39,8 @@ struct OperationMaker {
             return .submit((0..<count).map { _ in submission(now: now) })
         case 86..<89:
             let count = Int.random(in: 1...3, using: &random)
-            return .remind((0..<count).map { _ in reminder(chance(50) ? asked() : pick(waits + ["none"]), now: now) })
+            return .remind(
+                (0..<count).map { _ in reminder(chance(50) ? asked() : pick(waits + ["none"]), now: now) })
         case 89..<93: return .decide(chance(50) ? asked() : pick(waits + ["none"]), decision(now: now))
         case 93..<96:
             return .cancel(runs.randomElement(using: &random)?.id ?? "none", isForced: chance(20))
@@ -192,8 +193,10 @@ struct OperationMaker {
         return NewRun(
             id: chance(97) ? name("run") : "run_1", workflow: pick(["a", "b"]), version: 1, bundle: "x",
             key: chance(20) ? pick(["key1", "key2"]) : nil,
-            onConflict: pick([.useExisting, .reject, .queue, .cancelExisting(error: Array(#"{"k":1}"#.utf8))]),
-            concurrencyKey: chance(40) ? pick(["", "slot1"]) : nil, input: data().bytes, trigger: Array("{}".utf8),
+            onConflict: pick([.useExisting, .reject, .queue, .cancelExisting(error: Array(#"{"k":1}"#.utf8))]
+            ),
+            concurrencyKey: chance(40) ? pick(["", "slot1"]) : nil, input: data().bytes,
+            trigger: Array("{}".utf8),
             correlationID: "c", startAt: chance(20) ? now.adding(milliseconds: 3000) : nil,
             parent: parent.map {
                 RunParent(

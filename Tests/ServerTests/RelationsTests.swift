@@ -17,7 +17,8 @@ private let child = """
 /// What the API and the pages say of parents, children and locks.
 @Suite("Parents, children and locks in the API")
 struct RelationsTests {
-    @Test func `a run shows what started it, what it started, and who holds what it waits for`() async throws {
+    @Test func `a run shows what started it, what it started, and who holds what it waits for`() async throws
+    {
         try await RunningServer.with(["parent.lua": parent, "child.lua": child]) { server in
             let activity = server.host.activity()
             func start(_ workflow: String, until step: String) async throws -> String {

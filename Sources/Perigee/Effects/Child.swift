@@ -111,13 +111,16 @@ enum Child {
     /// What `flow.call` gives: the result of the run, or why there is none; and `flow.start`: its id.
     static func outcome(_ answer: WaitAnswer, verb: String) -> Outcome {
         let label = answer.address.label
-        if let taken = answer.payload.flatMap({ KeyTaken($0) }) { return .failure(refusal(taken, label).bytes) }
+        if let taken = answer.payload.flatMap({ KeyTaken($0) }) {
+            return .failure(refusal(taken, label).bytes)
+        }
         if verb == "flow.start" { return .success(answer.payload ?? JSON.null.bytes) }
         guard let end = answer.payload.flatMap({ ChildEnd($0) }) else {
             return .failure(
                 ScriptError(
                     code: "PG2134", kind: "timeout", message: "\"\(label)\" did not end in time.",
-                    hint: "The run that it started goes on; give it a longer `timeout`, or catch this by try.",
+                    hint:
+                        "The run that it started goes on; give it a longer `timeout`, or catch this by try.",
                     fields: ["step": .string(label)]
                 ).bytes)
         }
