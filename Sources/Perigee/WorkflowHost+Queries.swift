@@ -60,8 +60,9 @@ extension WorkflowHost {
         case .ended(let run):
             await shard(of: run.number)?.giveUp(run.number)
             activityHub.sendEnded(run, to: waiters)
-            // Its end may have let a run go on that waited for it.
+            // Its end may have let a run go on that waited for it, or for its key, its slot or its locks.
             dispatcher.poke()
+            await tellChildren(of: id)
             return run
         case .requested(let run):
             await shard(of: run.number)?.tell(ClaimedRun(run: run, answers: []))

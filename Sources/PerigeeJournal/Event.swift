@@ -58,12 +58,16 @@ public struct NewRun: Hashable, Sendable {
     public var error: Payload?
     /// How long it may take from its start on, in milliseconds; `nil` for as long as it needs.
     public var timeoutMilliseconds: Int64?
+    /// It is not claimed before this moment; `nil` for at once.
+    public var startAt: Timestamp?
+    /// The run that starts it; in ``Commit/starts`` always that run, in ``Commit/continuation`` that run's parent.
+    public var parent: RunParent?
 
     public init(
         id: String, workflow: String, version: Int, bundle: String, key: String? = nil,
         onConflict: KeyConflict = .useExisting, concurrencyKey: String? = nil, input: Payload,
         trigger: Payload, correlationID: String, status: RunStatus = .queued, error: Payload? = nil,
-        timeoutMilliseconds: Int64? = nil
+        timeoutMilliseconds: Int64? = nil, startAt: Timestamp? = nil, parent: RunParent? = nil
     ) {
         self.id = id
         self.workflow = workflow
@@ -78,6 +82,8 @@ public struct NewRun: Hashable, Sendable {
         self.status = status
         self.error = error
         self.timeoutMilliseconds = timeoutMilliseconds
+        self.startAt = startAt
+        self.parent = parent
     }
 }
 

@@ -49,7 +49,7 @@ extension MemoryState {
     private mutating func removeEvents(_ expiry: Expiry, now: Timestamp, _ removal: inout Removal) {
         guard let end = expiry.keep.end(at: now) else { return removal.afterEvent = nil }
         let open = runs.filter { $0.record.namespace == expiry.namespace && !$0.record.status.isFinal }
-        let firstNeeded = open.map(\.eventsAfter).min() ?? .max
+        let firstNeeded = open.map { $0.begunAfter ?? $0.eventsAfter }.min() ?? .max
         var looked: [Int] = []
         for position in events.indices.dropFirst(Int(removal.afterEvent ?? 0)) {
             let event = events[position]
