@@ -20,8 +20,8 @@ enum Schema {
     ///
     /// `wake_at` is when something is to come for the run; a run is owned exactly while its status is `running`.
     /// `entry_count` is the sequence of the last entry. `turn` is where the run stands in line (``Turn``); before its
-    /// turn it has no `wake_at`, unless it waits for its time (turn 0). `place` and `begun_after` are those of a run that
-    /// goes on for another one: where it stands in line, and the last event before it began.
+    /// turn it has no `wake_at`, unless it waits for its time (turn 0). `place` and `begun_after` are those of a run
+    /// that goes on for another one: where it stands in line, and the last event before it began.
     private static let runs = [
         """
         CREATE TABLE runs (

@@ -97,7 +97,8 @@ enum Child {
             hint: "Compare the fields with the `input` that it declares.", fields: report.fields)
     }
 
-    /// The id of a run that starts at this place of its parent's record: the same whenever that place is recorded again.
+    /// The id of a run that starts at this place of its parent's record: the same whenever that place is recorded
+    /// again.
     static func id(parent: String, sequence: Int, at now: Timestamp) -> String {
         let digest = SHA256.hash(data: Array("perigee run \(parent) \(sequence)".utf8))
         let bits = digest.prefix(16).map(UInt64.init)
