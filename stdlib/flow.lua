@@ -59,5 +59,7 @@ function flow.changed(name)
 end
 
 return host.load("sealed")("flow", flow, {
-  csv = "flow_csv", json = "flow_json", list = "flow_list", text = "flow_text", time = "flow_time",
+  call = "flow_call", continue = "flow_continue", csv = "flow_csv", json = "flow_json", list = "flow_list",
+  lock = "flow_lock", metric = "flow_metric", start = "flow_start", state = "flow_state", text = "flow_text",
+  time = "flow_time",
 })

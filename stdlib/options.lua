@@ -67,6 +67,15 @@ function options.kind(verb, name, value, wanted)
          "Correct the value.", name)
 end
 
+--- A key that names something: text of 1 to 512 bytes.
+function options.key(verb, name, key, example)
+  options.kind(verb, name, key, "string")
+  if key == "" or #key > 512 then
+    refuse("PG1132", ("%s: %s has %d bytes; it should have 1 to 512."):format(verb, name, #key),
+           ("Name it by something short: %s."):format(example), "key")
+  end
+end
+
 --- An option that must be there.
 function options.need(verb, given, name, example)
   if given[name] == nil then

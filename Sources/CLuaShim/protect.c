@@ -11,7 +11,8 @@ static int finish(lua_State *L, int status, lua_KContext context) {
 }
 
 static int protected_call(lua_State *L) {
-    luaL_checkany(L, 1);
+    // Stock Lua finds the name of its own function for this message.
+    if (lua_isnone(L, 1)) return luaL_error(L, "bad argument #1 to 'pcall' (value expected)");
     lua_pushboolean(L, 1);
     lua_insert(L, 1);
     int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, finish);
@@ -20,7 +21,10 @@ static int protected_call(lua_State *L) {
 
 static int protected_call_with_handler(lua_State *L) {
     int count = lua_gettop(L);
-    luaL_checktype(L, 2, LUA_TFUNCTION);
+    if (!lua_isfunction(L, 2)) {
+        const char *got = lua_islightuserdata(L, 2) ? "light userdata" : luaL_typename(L, 2);
+        return luaL_error(L, "bad argument #2 to 'xpcall' (function expected, got %s)", got);
+    }
     // Stack: the function, the handler, `true`, the function, its arguments.
     lua_pushboolean(L, 1);
     lua_pushvalue(L, 1);

@@ -39,10 +39,15 @@ extension Ambient {
     /// A new id: the prefix and 26 characters of Crockford's base 32 that sort by time (the layout of a ULID: 48 bits
     /// of milliseconds, 80 random bits).
     func identifier(_ prefix: String) -> String {
-        let high = randomUInt64()
-        let low = randomUInt64()
+        Identifier.text(prefix, at: now, high: randomUInt64(), low: randomUInt64())
+    }
+}
+
+enum Identifier {
+    /// The prefix, the time, and 40 bits of each number.
+    static func text(_ prefix: String, at moment: Timestamp, high: UInt64, low: UInt64) -> String {
         var text = prefix + "_"
-        let time = UInt64(clamping: max(0, now.milliseconds)) & 0xFFFF_FFFF_FFFF
+        let time = UInt64(clamping: max(0, moment.milliseconds)) & 0xFFFF_FFFF_FFFF
         for shift in stride(from: 45, through: 0, by: -5) {
             text.append(base32[Int(time >> UInt64(shift) & 31)])
         }

@@ -20,6 +20,8 @@ public enum HostActivity: Sendable {
     case reminded(run: String, workflow: String, step: String, approval: String, number: Int)
     /// The run ended, or needs attention; `error` is the JSON of what went wrong.
     case runEnded(run: String, workflow: String, status: RunStatus, milliseconds: Int64, error: Payload?)
+    /// A script told a number by `flow.metric`.
+    case metric(run: String, workflow: String, name: String, value: Double)
     case scriptLoaded(workflow: String, version: Int, isFirst: Bool, addedLines: Int, removedLines: Int)
     /// Runs in flight were replayed against a new version.
     case scriptChecked(workflow: String, version: Int, moved: Int, stayed: [StayedRun])

@@ -69,6 +69,7 @@ extension WorkflowHost {
         case .cancel where run.status.isFinal:
             await shard?.giveUp(run.number)
             activityHub.sendEnded(run, to: waiters)
+            await tellChildren(of: run.id)
         case .cancel, .pause: await shard?.tell(ClaimedRun(run: run, answers: []))
         case .retryNow(let address): await shard?.retryNow(run.number, address)
         case .resume, .retry, .setResult: break

@@ -64,13 +64,16 @@ public struct RunHandle: Sendable {
     public let id: String
     let host: WorkflowHost
 
-    /// The run's result, once it has ended.
+    /// The run's result, once it has ended, or that of the last run that went on for it.
     ///
     /// - Parameter type: what the result is read as.
     /// - Throws: ``RunFailure`` if the run needs attention or did not complete; an error of decoding if the result is
     ///   of another shape; `CancellationError` if the task is cancelled.
     public func result<Output: Decodable>(as type: Output.Type = Output.self) async throws -> Output {
-        let run = try await host.waitForEnd(run: id, timeoutMilliseconds: .max)
+        var run = try await host.waitForEnd(run: id, timeoutMilliseconds: .max)
+        while let next = run.continuedAs {
+            run = try await host.waitForEnd(run: next, timeoutMilliseconds: .max)
+        }
         guard run.status == .completed, let output = run.output else { throw RunFailure(run) }
         return try JSONDecoder().decode(Output.self, from: Data(output))
     }

@@ -98,12 +98,14 @@ public final class WorkflowHost: Service, Sendable {
 
     private func makeShards() -> [Shard] {
         let context = RunContext(
-            ambient: ambient, settings: options.settings, limits: options.limits, publicURL: options.publicURL
-        )
+            ambient: ambient, settings: options.settings, limits: options.limits,
+            publicURL: options.publicURL,
+            findWorkflow: { [registry] in registry.named($0) })
         let services = RunServices(
             context: context, journal: journal, registry: registry, activity: activityHub, http: http,
             functions: functions.withLock { $0 }, dispatcher: dispatcher, reminders: reminders,
-            waiters: waiters, logger: logger)
+            waiters: waiters, logger: logger,
+            onChildrenClosed: { [weak self] id in Task { await self?.tellChildren(of: id) } })
         phase.withLock { $0.services = services }
         let count = max(1, options.shards)
         return (0..<count).map { index in

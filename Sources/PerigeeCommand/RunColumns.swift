@@ -38,6 +38,10 @@ enum RunColumns {
         let due = wait["due_at"]?.string.map { ", due \($0)" } ?? ""
         switch wait["type"].text {
         case "approval": return "\(wait["label"].text) (approval \(wait["approval"].text)\(due))"
+        case "lock":
+            let holder = wait["holder"]?.string.map { " held by \($0)" } ?? ""
+            return "\(wait["label"].text) (lock \(wait["lock"].text)\(holder)\(due))"
+        case "child": return "\(wait["label"].text) (run \(wait["run"].text)\(due))"
         case "event": return "\(wait["label"].text) (event \(wait["event"].text)\(due))"
         default: return "\(wait["label"].text)\(due)"
         }

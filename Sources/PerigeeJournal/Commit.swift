@@ -44,6 +44,22 @@ public struct Commit: Hashable, Sendable {
     /// Paths of branches whose entries are not kept any longer, those of this commit and earlier ones, with the
     /// branches inside them.
     public var prunes: [String]
+    /// Locks that the run gives back, by the ids of the waits by which it got them.
+    ///
+    /// The next that waits for such a lock gets it. Ids by which this run holds nothing mean nothing.
+    public var releases: [String]
+    /// Durable values of the run's workflow that change, in this order.
+    ///
+    /// Where a number is added to what is none, the value stays as it is, and the run shows that.
+    public var writes: [StateWrite]
+    /// Runs that this run starts; a wait that opens with them may name them by the ids given here.
+    public var starts: [NewRun]
+    /// The run that goes on in place of this one; there is one exactly if the run ends as
+    /// ``RunStatus/continued``.
+    ///
+    /// It takes over the run's key, and who waits for this run waits for that one. Its waits look back as far as this
+    /// run's, without the events that answered one.
+    public var continuation: NewRun?
     /// Events that the run emitted, each with the runs it starts.
     public var emits: [Submission]
     public var annotations: [Annotation]
@@ -58,7 +74,8 @@ public struct Commit: Hashable, Sendable {
 
     public init(
         run: Int64, epoch: Int64, at: Timestamp, entries: [Entry] = [], opens: [Wait] = [],
-        closes: [String] = [], prunes: [String] = [],
+        closes: [String] = [], prunes: [String] = [], releases: [String] = [], writes: [StateWrite] = [],
+        starts: [NewRun] = [], continuation: NewRun? = nil,
         emits: [Submission] = [], annotations: [Annotation] = [], tags: Payload? = nil,
         statusText: String? = nil,
         move: Move? = nil, watches: Bool = false, next: Next
@@ -70,6 +87,10 @@ public struct Commit: Hashable, Sendable {
         self.opens = opens
         self.closes = closes
         self.prunes = prunes
+        self.releases = releases
+        self.writes = writes
+        self.starts = starts
+        self.continuation = continuation
         self.emits = emits
         self.annotations = annotations
         self.tags = tags
@@ -86,12 +107,15 @@ public struct CommitReceipt: Hashable, Sendable {
     /// that waited for the end of the committed run, or the committed run itself because an event that it waits
     /// for had come already.
     public var wakesRuns: Bool
-    /// See ``SubmissionReceipt/cancelled``: of all that it emitted.
+    /// See ``SubmissionReceipt/cancelled``: of all that it emitted and started.
     public var cancelled: [RunRecord]
+    /// Whether it ended the run and with it children at once, whether a host worked on them or not.
+    public var closesChildren: Bool
 
-    public init(wakesRuns: Bool, cancelled: [RunRecord] = []) {
+    public init(wakesRuns: Bool, cancelled: [RunRecord] = [], closesChildren: Bool = false) {
         self.wakesRuns = wakesRuns
         self.cancelled = cancelled
+        self.closesChildren = closesChildren
     }
 }
 

@@ -64,13 +64,17 @@ public struct NewRun: Hashable, Sendable {
     public var startedBy: ActionNote?
     /// The run that it is a fork of; the audit record is of that one.
     public var forkOf: String?
+    /// It is not claimed before this moment; `nil` for at once.
+    public var startAt: Timestamp?
+    /// The run that starts it; in ``Commit/starts`` always that run, in ``Commit/continuation`` that run's parent.
+    public var parent: RunParent?
 
     public init(
         id: String, workflow: String, version: Int, bundle: String, key: String? = nil,
         onConflict: KeyConflict = .useExisting, concurrencyKey: String? = nil, input: Payload,
         trigger: Payload, correlationID: String, status: RunStatus = .queued, error: Payload? = nil,
         timeoutMilliseconds: Int64? = nil, entries: [Entry] = [], startedBy: ActionNote? = nil,
-        forkOf: String? = nil
+        forkOf: String? = nil, startAt: Timestamp? = nil, parent: RunParent? = nil
     ) {
         self.id = id
         self.workflow = workflow
@@ -88,6 +92,8 @@ public struct NewRun: Hashable, Sendable {
         self.entries = entries
         self.startedBy = startedBy
         self.forkOf = forkOf
+        self.startAt = startAt
+        self.parent = parent
     }
 }
 

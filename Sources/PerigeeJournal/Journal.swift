@@ -49,6 +49,10 @@ public protocol Journal: Sendable {
     /// refused. At an end, and where it needs attention, its waits are gone and its open approvals are `cancelled`.
     /// A run that needs attention and was asked to end before is cancelled instead, if it has not begun to unwind.
     /// One that waits, or is let go of as paused, is `paused` while somebody asks for it (``RunRecord/pausedAt``).
+    ///
+    /// However a run ends, in the same transaction its locks go to those who wait for them, its end answers those who
+    /// wait for it, and its children that have not ended are left, cancelled or terminated as each one's
+    /// ``RunParent/onEnd`` says. A run that needs attention keeps the locks that it has taken over.
     func commit(_ commits: [Commit]) async throws -> [Result<CommitReceipt, JournalError>]
 
     /// Accepts events and runs.
@@ -172,6 +176,13 @@ public protocol Journal: Sendable {
 
     /// A run by its public id; `nil` if there is none.
     func run(id: String) async throws -> RunRecord?
+
+    /// How a run stands to others: its children, the locks that it holds, and those that it waits for; `nil` if there
+    /// is no such run.
+    func relations(run id: String) async throws -> RunRelations?
+
+    /// A durable value of a workflow (see ``Commit/writes``); `nil` if there is none.
+    func state(namespace: String, workflow: String, key: String) async throws -> Payload?
 
     /// A page of runs, newest first.
     ///

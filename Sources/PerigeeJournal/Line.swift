@@ -34,6 +34,21 @@ public struct KeyTaken: Hashable, Sendable {
     /// What happened, as people are told.
     package var sentence: String { "The run \(run) of \(workflow) has the key \"\(key)\" already." }
 
+    /// What a run is told that wanted to start another one: `{"refused":{"key":…,"run":…,"workflow":…}}`.
+    package var payload: Payload {
+        let taken: JSON = ["workflow": .string(workflow), "key": .string(key), "run": .string(run)]
+        return JSON.object(["refused": taken]).bytes
+    }
+
+    /// Reads what ``payload`` wrote; `nil` for anything else.
+    public init?(_ payload: Payload) {
+        guard let taken = (try? JSON(parsing: payload, maxDepth: 512))?["refused"],
+            let workflow = taken["workflow"]?.string, let key = taken["key"]?.string,
+            let run = taken["run"]?.string
+        else { return nil }
+        self.init(workflow: workflow, key: key, run: run)
+    }
+
     /// What the run that emitted the event shows of it.
     package func annotation(at: Timestamp) -> Annotation {
         let data: JSON = ["workflow": .string(workflow), "key": .string(key), "run": .string(run)]
@@ -76,6 +91,8 @@ public struct Blockage: Hashable, Sendable {
 /// A run without it is in no line. It goes up and never back: a run whose turn it is holds its slot until it has
 /// ended, whatever happens to it meanwhile.
 package enum Turn: Int, Sendable {
+    /// It waits for its time, before it goes into a line.
+    case waitsForTime = 0
     /// It waits until the runs with its key that came before it have ended.
     case waitsForKey = 1
     /// It waits for a slot.
@@ -88,8 +105,9 @@ extension NewRun {
     /// Where the run stands as it is created.
     ///
     /// - Parameter keyIsTaken: whether a run with its key came before it and has not ended.
-    package func firstTurn(keyIsTaken: Bool) -> Turn? {
+    package func firstTurn(keyIsTaken: Bool, now: Timestamp) -> Turn? {
         guard status == .queued else { return nil }
+        if let startAt, startAt > now { return .waitsForTime }
         if keyIsTaken, !onConflict.takesOneRun { return .waitsForKey }
         return concurrencyKey == nil ? nil : .waitsForSlot
     }

@@ -134,6 +134,16 @@ public final class MemoryJournal: Journal {
         state.withLock { state in state.runNumbers[id].map { state.shown($0) } }
     }
 
+    public func relations(run id: String) async throws -> RunRelations? {
+        state.withLock { $0.relations(run: id) }
+    }
+
+    public func state(namespace: String, workflow: String, key: String) async throws -> Payload? {
+        state.withLock {
+            $0.values[MemoryState.Name(namespace: namespace, first: workflow, second: key)]
+        }
+    }
+
     public func runs(_ query: RunQuery) async throws -> RunPage {
         try checkLimit(query.limit, 1...500)
         return state.withLock { $0.runs(query) }

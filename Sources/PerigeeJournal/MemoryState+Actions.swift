@@ -50,6 +50,8 @@ extension MemoryState {
         let run = self[number]
         guard run.record.pausedAt == nil, run.record.cancelRequest == nil, !run.isEnding else { return false }
         switch run.record.status {
+        // Its time comes all the same, and then it stands in its lines.
+        case .queued where run.turn == .waitsForTime: self[number].record.status = .paused
         case .queued, .waiting: letGo(number, .paused)
         case .running: setWake(number, run.wakeAt.map { min($0, now) } ?? now)
         default: return false

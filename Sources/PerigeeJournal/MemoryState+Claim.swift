@@ -21,13 +21,11 @@ extension MemoryState {
     }
 
     mutating func claim(host: String, namespace: String, now: Timestamp, limit: Int, only: Int64?) -> Claim {
-        let mine = wakeable.filter { number in
-            let record = self[number].record
-            return record.namespace == namespace && (record.owner == nil || record.owner == host)
+        var chosen = only.map { canClaim($0, namespace) ? [$0] : [] } ?? due(host, namespace, now: now, limit)
+        if chosen.contains(where: { self[$0].turn == .waitsForTime }) {
+            enterLines(of: namespace, now: now)
+            chosen = due(host, namespace, now: now, limit)
         }
-        let ready = mine.filter { wakesBy(now, $0) }
-        let due = ready.sorted { (wakeTime($0), $0) < (wakeTime($1), $1) }.prefix(limit)
-        let chosen = only.map { canClaim($0, namespace) ? [$0] : [] } ?? Array(due)
         var claim = Claim(runs: [], nextDue: nil)
         for number in chosen {
             if self[number].record.owner == nil {
@@ -36,8 +34,21 @@ extension MemoryState {
                 claim.told.append(tell(number, now: now))
             }
         }
-        claim.nextDue = mine.compactMap { self[$0].wakeAt }.min()
+        claim.nextDue = mine(host, namespace).compactMap { self[$0].wakeAt }.min()
         return claim
+    }
+
+    private func mine(_ host: String, _ namespace: String) -> Set<Int64> {
+        wakeable.filter { number in
+            let record = self[number].record
+            return record.namespace == namespace && (record.owner == nil || record.owner == host)
+        }
+    }
+
+    /// The runs that something has come for, those that could go on longest first.
+    private func due(_ host: String, _ namespace: String, now: Timestamp, _ limit: Int) -> [Int64] {
+        let ready = mine(host, namespace).filter { wakesBy(now, $0) }
+        return Array(ready.sorted { (wakeTime($0), $0) < (wakeTime($1), $1) }.prefix(limit))
     }
 
     /// What has come for a run that goes on working.
@@ -109,12 +120,16 @@ extension MemoryState {
             end(number, .cancelled, output: nil, error: error, at: now)
             return .ended(shown(number))
         }
+        askToEnd(number, error: error, now: now)
+        return .requested(shown(number))
+    }
+
+    /// A paused run goes on to its end; one that stands in line hears of it when its turn comes.
+    mutating func askToEnd(_ number: Int64, error: Payload, now: Timestamp) {
         self[number].record.cancelRequest = error
         self[number].record.pausedAt = nil
-        if record.status == .paused { self[number].record.status = .queued }
-        // One that stands in line hears of it when its turn comes.
+        if self[number].record.status == .paused { self[number].record.status = .queued }
         if !isInLine(number) { setWake(number, self[number].wakeAt.map { min($0, now) } ?? now) }
-        return .requested(shown(number))
     }
 }
 

@@ -1,8 +1,9 @@
 extension MemoryState {
     mutating func commit(_ commit: Commit) -> Result<CommitReceipt, JournalError> {
         if let refusal = refusal(of: commit) { return .failure(refusal) }
-        // Only an emitted event can still be refused, and then nothing of the commit may stay.
-        let before = commit.emits.isEmpty ? nil : self
+        // Only an emitted event or a new run can still be refused, and then nothing of the commit may stay.
+        let isSure = commit.emits.isEmpty && commit.starts.isEmpty && commit.continuation == nil
+        let before = isSure ? nil : self
         do throws(JournalError) {
             return .success(try apply(commit))
         } catch {
@@ -45,20 +46,36 @@ extension MemoryState {
             self[number].record.bundle = move.bundle
         }
         for id in commit.closes { close(number, id) }
-        for wait in commit.opens { open(number, wait, now: commit.at) }
         var wakes = false
-        var cancelled: [RunRecord] = []
+        for id in commit.releases where release(number, id, at: commit.at) { wakes = true }
+        write(number, commit.writes, at: commit.at)
+        var begun = try begin(commit, namespace: self[number].record.namespace)
+        for wait in commit.opens { open(number, wait, begun, now: commit.at) }
         for emit in commit.emits {
             let (receipt, wakesOthers) = try submit(emit, now: commit.at)
             wakes = wakes || wakesOthers
-            cancelled += receipt.cancelled
+            begun.cancelled += receipt.cancelled
             annotate(number, receipt.refused.map { $0.annotation(at: commit.at) })
         }
-        let endWakes = follow(number, commit)
+        let effects = try follow(number, commit)
         let isHeard =
             commit.next == .waiting || commit.next == .paused || commit.next == .running && commit.watches
         let wakesItself = isHeard && self[number].wakeAt.map { $0 <= commit.at } ?? false
-        return CommitReceipt(wakesRuns: wakes || endWakes || wakesItself, cancelled: cancelled)
+        return CommitReceipt(
+            wakesRuns: wakes || begun.wakes || effects.wakesRuns || wakesItself, cancelled: begun.cancelled,
+            closesChildren: effects.closesChildren)
+    }
+
+    private mutating func write(_ number: Int64, _ writes: [StateWrite], at: Timestamp) {
+        for write in writes {
+            let record = self[number].record
+            let name = Name(namespace: record.namespace, first: record.workflow, second: write.key)
+            do throws(NoSum) {
+                values[name] = try write.applied(to: values[name])
+            } catch {
+                annotate(number, [write.note(of: error, at: at)])
+            }
+        }
     }
 
     mutating func annotate(_ number: Int64, _ annotations: [Annotation]) {
@@ -70,20 +87,22 @@ extension MemoryState {
         }
     }
 
-    /// Does what comes after the commit.
-    ///
-    /// - Returns: whether the run's end lets another one go on.
-    private mutating func follow(_ number: Int64, _ commit: Commit) -> Bool {
+    private mutating func follow(_ number: Int64, _ commit: Commit) throws(JournalError) -> EndEffects {
+        var effects = EndEffects()
         switch commit.next {
         case .running:
             if commit.watches { setWake(number, wakeTime(of: number, now: commit.at)) }
         case .ended(let status, let output, let error):
-            return end(number, status, output: output, error: error, at: commit.at)
+            // Who waits for the run goes over to its continuation before its end could answer them.
+            if let next = commit.continuation {
+                effects.wakesRuns = try goOn(number, as: next, at: commit.at)
+            }
+            effects.formUnion(end(number, status, output: output, error: error, at: commit.at))
         case .paused: free(number, now: commit.at)
         case .waiting:
             guard self[number].record.pausedAt == nil else {
                 letGo(number, .paused)
-                return false
+                return effects
             }
             letGo(number, .waiting)
             setWake(number, wakeTime(of: number, now: commit.at))
@@ -93,11 +112,14 @@ extension MemoryState {
                 return end(number, .cancelled, output: nil, error: request, at: commit.at)
             }
             letGo(number, .attention)
+            let waits = self[number].waits.map(\.wait.id)
             dropWaits(number)
             self[number].record.pausedAt = nil
+            // What was granted and not taken over is given back.
+            for wait in waits where release(number, wait, at: commit.at) { effects.wakesRuns = true }
             self[number].record.error = error
         }
-        return false
+        return effects
     }
 }
 

@@ -2,7 +2,7 @@
 extension MemoryState {
     func isInLine(_ number: Int64) -> Bool {
         switch self[number].turn {
-        case .waitsForKey?, .waitsForSlot?: true
+        case .waitsForTime?, .waitsForKey?, .waitsForSlot?: true
         case .holdsSlot?, nil: false
         }
     }
@@ -21,7 +21,39 @@ extension MemoryState {
 
     /// Runs with a key that have not ended, those that came first first.
     func openRuns(_ key: Name) -> [Int64] {
-        runKeys[key, default: []].filter { !self[$0].record.status.isFinal }
+        inOrder(runKeys[key, default: []].filter { !self[$0].record.status.isFinal })
+    }
+
+    /// Those that came first first; a run that goes on for another one stands where that stood.
+    private func inOrder(_ numbers: [Int64]) -> [Int64] {
+        numbers.sorted { (self[$0].place ?? $0, $0) < (self[$1].place ?? $1, $1) }
+    }
+
+    /// Runs whose time has come go into their lines.
+    mutating func enterLines(of namespace: String, now: Timestamp) {
+        let due = wakeable.filter { number in
+            self[number].turn == .waitsForTime && self[number].record.namespace == namespace
+                && self[number].wakeAt.map { $0 <= now } ?? false
+        }
+        for number in due.sorted() {
+            setWake(number, nil)
+            if let key = keyName(number), openRuns(key).first != number {
+                self[number].turn = .waitsForKey
+            } else {
+                _ = passKey(number, now: now)
+            }
+        }
+    }
+
+    /// A run goes on for another one, where that stands in its lines.
+    ///
+    /// - Returns: whether it can be claimed now.
+    mutating func takePlace(_ new: Int64, of old: Int64, now: Timestamp) -> Bool {
+        self[new].place = self[old].place ?? old
+        if self[new].concurrencyKey == self[old].concurrencyKey {
+            return giveTurn(new, self[old].turn, now: now)
+        }
+        return passKey(new, now: now)
     }
 
     /// A run has ended: what waited for it goes on.
@@ -51,7 +83,7 @@ extension MemoryState {
     /// - Returns: whether one of them can be claimed now.
     mutating func admit(_ line: Name?, now: Timestamp) -> Bool {
         guard let line else { return false }
-        let open = lines[line, default: []]
+        let open = inOrder(lines[line, default: []])
         let limit = concurrencyLimit(line) ?? .max
         let free = max(0, limit - open.count { self[$0].turn == .holdsSlot })
         var wakes = false
@@ -83,12 +115,13 @@ extension MemoryState {
         case .waitsForKey?:
             guard let key = keyName(number) else { return nil }
             return Blockage(
-                kind: .key, key: key.second, limit: 1, runs: ids(openRuns(key).filter { $0 < number }))
+                kind: .key, key: key.second, limit: 1,
+                runs: ids(Array(openRuns(key).prefix { $0 != number })))
         case .waitsForSlot?:
             guard let line = lineName(number), let limit = concurrencyLimit(line) else { return nil }
-            let holders = lines[line, default: []].filter { self[$0].turn == .holdsSlot }
+            let holders = inOrder(lines[line, default: []]).filter { self[$0].turn == .holdsSlot }
             return Blockage(kind: .concurrency, key: line.second, limit: limit, runs: ids(holders))
-        case .holdsSlot?, nil: return nil
+        case .waitsForTime?, .holdsSlot?, nil: return nil
         }
     }
 

@@ -16,12 +16,13 @@ extension MemoryState {
 
     /// Runs that may go, workflow by workflow, those that ended first first.
     private func expiredRuns(_ expiry: Expiry, now: Timestamp) -> [Int64] {
+        let awaited = Set(children.filter { !self[$0.key].record.status.isFinal }.flatMap(\.value))
         let ended = runs.filter { run in
             let record = run.record
             guard record.namespace == expiry.namespace, !run.isRemoved, let endedAt = record.endedAt,
                 let end = keep(record, expiry).end(at: now)
             else { return false }
-            return endedAt <= end
+            return endedAt <= end && !awaited.contains(record.number)
         }
         let ordered = ended.map(\.record).sorted { left, right in
             (left.workflow, left.endedAt ?? now, left.number)
@@ -49,7 +50,7 @@ extension MemoryState {
     private mutating func removeEvents(_ expiry: Expiry, now: Timestamp, _ removal: inout Removal) {
         guard let end = expiry.keep.end(at: now) else { return removal.afterEvent = nil }
         let open = runs.filter { $0.record.namespace == expiry.namespace && !$0.record.status.isFinal }
-        let firstNeeded = open.map(\.eventsAfter).min() ?? .max
+        let firstNeeded = open.map { $0.begunAfter ?? $0.eventsAfter }.min() ?? .max
         var looked: [Int] = []
         for position in events.indices.dropFirst(Int(removal.afterEvent ?? 0)) {
             let event = events[position]

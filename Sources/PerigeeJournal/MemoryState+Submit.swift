@@ -62,7 +62,7 @@ extension MemoryState {
         var keys: Set<Name> = []
         for start in submission.starts {
             if start.onConflict.takesOneRun, let key = start.keyName(in: submission.namespace) {
-                if runKeys[key] != nil || !keys.insert(key).inserted { continue }
+                if runKeys[key]?.isEmpty == false || !keys.insert(key).inserted { continue }
             }
             guard runNumbers[start.id] == nil, ids.insert(start.id).inserted else {
                 return .invalid("the run id \(start.id) is taken")
@@ -97,7 +97,7 @@ extension MemoryState {
     ) -> Bool {
         let keyName = start.keyName(in: submission.namespace)
         var wakes = false
-        if let keyName, let newest = runKeys[keyName]?.last {
+        if let keyName, let newest = runKeys[keyName]?.max() {
             let earlier = self[newest].record.id
             switch start.onConflict {
             case .useExisting:
@@ -113,13 +113,13 @@ extension MemoryState {
             case .queue: break
             }
         }
-        let turn = start.firstTurn(keyIsTaken: keyName.map { !openRuns($0).isEmpty } ?? false)
+        let turn = start.firstTurn(keyIsTaken: keyName.map { !openRuns($0).isEmpty } ?? false, now: now)
         let number = Int64(runs.count) + 1
         let record = RunRecord(
             id: start.id, number: number, namespace: submission.namespace, workflow: start.workflow,
             version: start.version, bundle: start.bundle, status: start.status, key: start.key,
             input: start.input, error: start.error, trigger: start.trigger, eventID: submission.event?.id,
-            correlationID: start.correlationID, createdAt: now)
+            correlationID: start.correlationID, parent: start.parent, createdAt: now)
         runs.append(
             Run(
                 record: record, concurrencyKey: start.concurrencyKey, turn: turn, eventsAfter: events.count,
@@ -133,10 +133,14 @@ extension MemoryState {
         receipt.runs.append(start.id)
         if let keyName { runKeys[keyName, default: []].append(number) }
         if let line = lineName(number) { lines[line, default: []].append(number) }
+        if let parent = start.parent.flatMap({ runNumbers[$0.run] }) {
+            children[parent, default: []].append(number)
+        }
+        let startAt = max(now, start.startAt ?? now)
         switch turn {
-        case nil where start.status == .queued:
-            setWake(number, now)
-            return true
+        case nil where start.status == .queued, .waitsForTime?:
+            setWake(number, startAt)
+            return wakes || startAt <= now
         case .waitsForSlot?: return admit(lineName(number), now: now) || wakes
         default: return wakes
         }

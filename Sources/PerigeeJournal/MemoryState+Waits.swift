@@ -6,6 +6,10 @@ extension MemoryState {
         let run = self[number]
         switch wait.kind {
         case .timer: return
+        case .lock(let key): openForLock(number, wait, key: key, at: now)
+        case .child(let target): openForEnd(number, wait.id, of: target, at: now)
+        case .started(let started):
+            _ = answer(number, run.waits.count - 1, payload: JSON.string(started).bytes, at: now)
         case .approval(let request):
             approvals[wait.id] = ApprovalRecord(
                 id: wait.id, run: run.record.id, namespace: run.record.namespace,
@@ -15,7 +19,8 @@ extension MemoryState {
         case .event:
             let found = events.indices.dropFirst(run.eventsAfter).first { position in
                 let event = events[position]
-                return event.record.namespace == run.record.namespace && !run.usedEvents.contains(position)
+                return event.record.namespace == run.record.namespace && !event.isRemoved
+                    && !run.usedEvents.contains(position)
                     && wait.kind.isAnswered(by: event.record, event.data, now: now)
             }
             guard let found else { return }
@@ -28,6 +33,13 @@ extension MemoryState {
     mutating func close(_ number: Int64, _ id: String) {
         guard waitRuns[id] == number else { return }
         waitRuns[id] = nil
+        if let open = self[number].waits.first(where: { $0.wait.id == id }) {
+            switch open.wait.kind {
+            case .lock(let key): leaveQueue(number, id, key: key)
+            case .child(let target): endWaits[target]?.removeAll { $0 == id }
+            case .timer, .event, .approval, .started: break
+            }
+        }
         self[number].waits.removeAll { $0.wait.id == id }
         if approvals[id]?.status == .waiting { approvals[id]?.status = .cancelled }
     }
@@ -47,6 +59,7 @@ extension MemoryState {
     ) -> Bool {
         let run = self[number]
         let wait = run.waits[index].wait
+        if case .lock(let key) = wait.kind { leaveQueue(number, wait.id, key: key) }
         self[number].waits[index].arrival = (run.waits.map(\.arrival).max() ?? 0) + 1
         if let event {
             self[number].usedEvents.insert(event)

@@ -11,8 +11,12 @@ struct MemoryState {
         var isRemoved = false
         /// Where it stands in line.
         var turn: Turn?
+        /// The number of the run in whose place it stands in line, where that is not its own.
+        var place: Int64?
         /// Its waits look back at events after this many.
         var eventsAfter: Int
+        /// Of a run that goes on for another one: events after this many were recorded in its own time.
+        var begunAfter: Int?
         /// How long it may take once it has started.
         var timeoutMilliseconds: Int64?
         /// Whether a request to end is among its entries: it unwinds, and no other request is told.
@@ -72,6 +76,16 @@ struct MemoryState {
     /// By namespace and workflow, oldest first.
     var versions: [Name: [WorkflowVersion]] = [:]
     var bundles: [String: [String: String]] = [:]
+    /// In the order in which they were granted.
+    var locks: [Hold] = []
+    /// By namespace and key, the waits for a lock that somebody holds, in the order of their arrival.
+    var lockQueues: [Name: [String]] = [:]
+    /// By a run's id, the waits for its end in the order in which they were opened.
+    var endWaits: [String: [String]] = [:]
+    /// The runs that each run started.
+    var children: [Int64: [Int64]] = [:]
+    /// By namespace, workflow and key, the values of `flow.state`.
+    var values: [Name: Payload] = [:]
     /// By namespace and id.
     var schedules: [Name: Schedule] = [:]
     /// What people did, oldest first; numbers are positions plus one.
@@ -107,12 +121,11 @@ extension MemoryState {
     }
 
     /// Ends a run: nothing can happen to it any more.
-    ///
-    /// - Returns: whether a run that waited for its end can be claimed now.
     @discardableResult
     mutating func end(
         _ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp
-    ) -> Bool {
+    ) -> EndEffects {
+        guard !self[number].record.status.isFinal else { return EndEffects() }
         letGo(number, status)
         dropWaits(number)
         self[number].record.output = output
@@ -120,7 +133,9 @@ extension MemoryState {
         self[number].record.endedAt = at
         self[number].record.cancelRequest = nil
         self[number].record.pausedAt = nil
-        return leaveLines(number, now: at)
+        var effects = settleEnd(number, at: at)
+        if leaveLines(number, now: at) { effects.wakesRuns = true }
+        return effects
     }
 
     /// Nobody owns the run any more, and nothing wakes it yet.
@@ -133,8 +148,13 @@ extension MemoryState {
     /// Lets a run be claimed, or a paused one rest.
     mutating func free(_ number: Int64, now: Timestamp) {
         guard self[number].record.pausedAt == nil else { return letGo(number, .paused) }
+        let wakeAt = self[number].wakeAt
         letGo(number, .queued)
-        if !isInLine(number) { setWake(number, now) }
+        if self[number].turn == .waitsForTime {
+            setWake(number, wakeAt)
+        } else if !isInLine(number) {
+            setWake(number, now)
+        }
     }
 
     /// When something is to come for a run, as its waits stand.

@@ -129,7 +129,7 @@ public struct Entry: Hashable, Sendable {
 /// What is only shown to people; it stands beside the journal and is no part of a replay.
 public struct Annotation: Hashable, Sendable {
     public enum Kind: String, Sendable {
-        case log, note, attempt
+        case log, note, attempt, metric
     }
 
     /// The script's how-manieth annotation this is, from 1.
@@ -182,12 +182,18 @@ public struct RunRecord: Hashable, Sendable {
     public var output: Payload?
     /// Why the run needs attention or ended as it did: `{kind, code, message, hint, …}`.
     public var error: Payload?
-    /// What started it: `{type: "event"|"http"|"manual"|"rerun", …}`.
+    /// What started it: `{type: "event"|"http"|"manual"|"run"|"continued"|"rerun", …}`.
     public var trigger: Payload
     /// The event that started it.
     public var eventID: String?
     /// The id that everything that follows from the same cause shares.
     public var correlationID: String
+    /// The run that started it, and what binds it to that.
+    public var parent: RunParent?
+    /// The run that it goes on for.
+    public var continuedFrom: String?
+    /// The run that goes on for it.
+    public var continuedAs: String?
     /// Tags that the script set, as a JSON object of texts.
     public var tags: Payload?
     /// The line that the script set by `flow.status`.
@@ -218,7 +224,8 @@ public struct RunRecord: Hashable, Sendable {
     public init(
         id: String, number: Int64, namespace: String, workflow: String, version: Int, bundle: String,
         status: RunStatus, key: String?, input: Payload, output: Payload? = nil, error: Payload? = nil,
-        trigger: Payload, eventID: String? = nil, correlationID: String, tags: Payload? = nil,
+        trigger: Payload, eventID: String? = nil, correlationID: String, parent: RunParent? = nil,
+        continuedFrom: String? = nil, continuedAs: String? = nil, tags: Payload? = nil,
         statusText: String? = nil, createdAt: Timestamp, startedAt: Timestamp? = nil,
         endedAt: Timestamp? = nil, deadlineAt: Timestamp? = nil, cancelRequest: Payload? = nil,
         pausedAt: Timestamp? = nil, waits: [Wait] = [], blockedBy: Blockage? = nil, owner: String? = nil,
@@ -239,6 +246,9 @@ public struct RunRecord: Hashable, Sendable {
         self.trigger = trigger
         self.eventID = eventID
         self.correlationID = correlationID
+        self.parent = parent
+        self.continuedFrom = continuedFrom
+        self.continuedAs = continuedAs
         self.tags = tags
         self.statusText = statusText
         self.createdAt = createdAt

@@ -27,10 +27,23 @@ extension Commit {
         switch next {
         case .ended(let status, _, _) where !status.isFinal:
             return .invalid("a run can't end as \(status)")
+        case .ended(let status, _, _) where (status == .continued) != (continuation != nil):
+            return .invalid(
+                "a run that ends as \(status) \(continuation == nil ? "needs" : "has no") continuation")
         case .waiting where openWaits + opens.count == 0:
             return .invalid("a run that waits needs something to wait for")
+        case .running, .waiting, .attention:
+            return continuation == nil ? nil : .invalid("a run that does not end has no continuation")
         default: return nil
         }
+    }
+}
+
+extension NewRun {
+    /// Why this can't go on for a run; `nil` if it can.
+    package func fault(continuing old: RunRecord) -> JournalError? {
+        workflow == old.workflow
+            ? nil : .invalid("a run of \"\(old.workflow)\" can't go on as one of \"\(workflow)\"")
     }
 }
 

@@ -9,6 +9,15 @@ public struct Wait: Hashable, Sendable {
         case event(type: String, match: EventMatch)
         /// A person's decision.
         case approval(ApprovalRequest)
+        /// The lock of this key, which one run of the namespace holds at a time, in the order in which they asked.
+        case lock(key: String)
+        /// The end of a run, by its public id (see ``ChildEnd``).
+        ///
+        /// If it has ended already, that answers at once.
+        case child(run: String)
+        /// The start of a run that begins with the same commit: answers at once with its public id, which is that of
+        /// an earlier run where a key names one.
+        case started(run: String)
     }
 
     /// Unique in the store; for an approval it is the approval's public id.
@@ -33,8 +42,8 @@ public struct WaitAnswer: Hashable, Sendable {
     public var wait: String
     public var address: StepAddress
     public var at: Timestamp
-    /// The event (see ``EventRecord/envelope``) or the decision (see ``Decision/payload``);
-    /// `nil` when the time ran out.
+    /// The event (see ``EventRecord/envelope``), the decision (see ``Decision/payload``), the end of a run (see
+    /// ``ChildEnd``), the id of a started one, or `true` for a lock; `nil` when the time ran out.
     public var payload: Payload?
     /// Whether a person gave it (``RunAction/setResult(_:_:)``): the payload is then the step's outcome as it is, and
     /// the step may be one that does not wait.

@@ -232,6 +232,14 @@ public final class SQLiteJournal: Journal {
         try await read { try $0.run(id: id) }
     }
 
+    public func relations(run id: String) async throws -> RunRelations? {
+        try await read { try $0.relations(run: id) }
+    }
+
+    public func state(namespace: String, workflow: String, key: String) async throws -> Payload? {
+        try await read { try $0.state(namespace: namespace, workflow: workflow, key: key) }
+    }
+
     public func runs(_ query: RunQuery) async throws -> RunPage {
         try checkLimit(query.limit, 1...500)
         return try await read { try $0.runs(query) }

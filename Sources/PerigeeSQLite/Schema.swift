@@ -8,7 +8,7 @@ enum Schema {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 facts") { db in
-            for statement in runs + events + waits + schedules + texts + actions {
+            for statement in runs + events + waits + relations + schedules + texts + actions {
                 try db.execute(sql: statement)
             }
         }
@@ -20,7 +20,8 @@ enum Schema {
     ///
     /// `wake_at` is when something is to come for the run; a run is owned exactly while its status is `running`.
     /// `entry_count` is the sequence of the last entry. `turn` is where the run stands in line (``Turn``); before its
-    /// turn it has no `wake_at`.
+    /// turn it has no `wake_at`, unless it waits for its time (turn 0). `place` and `begun_after` are those of a run
+    /// that goes on for another one: where it stands in line, and the last event before it began.
     private static let runs = [
         """
         CREATE TABLE runs (
@@ -30,13 +31,15 @@ enum Schema {
             wake_at INTEGER, events_after INTEGER NOT NULL, created_at INTEGER NOT NULL, started_at INTEGER,
             ended_at INTEGER, timeout INTEGER, deadline_at INTEGER, tags BLOB, status_text TEXT, output BLOB,
             error BLOB, cancel_error BLOB, paused_at INTEGER, is_ending INTEGER NOT NULL DEFAULT 0,
-            concurrency_key TEXT, turn INTEGER
+            concurrency_key TEXT, turn INTEGER, parent INTEGER, continued_as TEXT, place INTEGER,
+            begun_after INTEGER
         ) STRICT
         """,
         """
         CREATE TABLE run_inputs (
             run INTEGER PRIMARY KEY, input BLOB NOT NULL, trigger BLOB NOT NULL, event_id TEXT,
-            correlation_id TEXT NOT NULL
+            correlation_id TEXT NOT NULL, parent_id TEXT, parent_path TEXT, parent_label TEXT,
+            parent_occurrence INTEGER, parent_policy TEXT, depth INTEGER, continued_from TEXT
         ) STRICT
         """,
         "CREATE INDEX runs_by_wake ON runs (namespace, wake_at) WHERE wake_at IS NOT NULL",
@@ -44,14 +47,16 @@ enum Schema {
         "CREATE INDEX runs_by_workflow ON runs (namespace, workflow)",
         "CREATE INDEX runs_by_key ON runs (namespace, key, workflow) WHERE key IS NOT NULL",
         """
-        CREATE INDEX runs_by_open_key ON runs (namespace, key, workflow)
+        CREATE INDEX runs_by_open_key ON runs (namespace, key, workflow, COALESCE(place, number))
             WHERE key IS NOT NULL AND ended_at IS NULL
         """,
         """
-        CREATE INDEX runs_by_turn ON runs (namespace, workflow, concurrency_key, turn)
+        CREATE INDEX runs_by_turn ON runs (namespace, workflow, concurrency_key, turn, COALESCE(place, number))
             WHERE concurrency_key IS NOT NULL AND ended_at IS NULL
         """,
+        "CREATE INDEX runs_by_time ON runs (namespace, wake_at) WHERE turn = 0",
         "CREATE INDEX runs_by_end ON runs (namespace, workflow, ended_at) WHERE ended_at IS NOT NULL",
+        "CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL",
         // kind: 1 a step ended, 2 a wait opened, 3 the version moved, 4 an end was requested (its status stands in
         // `verb`, its error in `outcome`), 5 a reset (of the sequences in `arguments`, a JSON array).
         """
@@ -105,21 +110,26 @@ enum Schema {
     /// A wait's row is gone when the run has taken its answer; an approval's row stays.
     ///
     /// The order of `number` is the order in which waits were opened. kind: 1 a timer, 2 an event, 3 an
-    /// approval. `next_reminder` is set only while an approval waits and has a reminder to come.
+    /// approval, 4 a lock, 5 the end of a run, 6 the start of one; `target` is the lock's key or the run's id.
+    /// `next_reminder` is set only while an approval waits and has a reminder to come.
     private static let waits = [
         """
         CREATE TABLE waits (
             number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, run INTEGER NOT NULL, kind INTEGER NOT NULL,
             path TEXT NOT NULL, label TEXT NOT NULL, occurrence INTEGER NOT NULL, opened_at INTEGER NOT NULL,
             due_at INTEGER, namespace TEXT NOT NULL, event_type TEXT, match BLOB, index_key TEXT,
-            answered_at INTEGER, answer BLOB, arrival INTEGER, is_result INTEGER NOT NULL DEFAULT 0,
-            event INTEGER
+            target TEXT, answered_at INTEGER, answer BLOB, arrival INTEGER,
+            is_result INTEGER NOT NULL DEFAULT 0, event INTEGER
         ) STRICT
         """,
         "CREATE INDEX waits_by_run ON waits (run)",
         """
         CREATE INDEX waits_by_event ON waits (namespace, event_type, index_key)
             WHERE event_type IS NOT NULL AND answered_at IS NULL
+        """,
+        """
+        CREATE INDEX waits_by_target ON waits (kind, target, namespace)
+            WHERE target IS NOT NULL AND answered_at IS NULL
         """,
         """
         CREATE TABLE approvals (
@@ -141,6 +151,24 @@ enum Schema {
             WHERE next_reminder IS NOT NULL
         """,
         "CREATE INDEX approvals_by_run ON approvals (run)",
+    ]
+
+    /// Locks that runs hold, in the order of `number` in which they were granted, and the values of `flow.state`.
+    private static let relations = [
+        """
+        CREATE TABLE locks (
+            number INTEGER PRIMARY KEY, namespace TEXT NOT NULL, key TEXT NOT NULL, run INTEGER NOT NULL,
+            wait TEXT NOT NULL, path TEXT NOT NULL, label TEXT NOT NULL, occurrence INTEGER NOT NULL,
+            since INTEGER NOT NULL, UNIQUE (namespace, key)
+        ) STRICT
+        """,
+        "CREATE INDEX locks_by_run ON locks (run)",
+        """
+        CREATE TABLE state (
+            id INTEGER PRIMARY KEY, namespace TEXT NOT NULL, workflow TEXT NOT NULL, key TEXT NOT NULL,
+            value BLOB NOT NULL, UNIQUE (namespace, workflow, key)
+        ) STRICT
+        """,
     ]
 
     /// `pending` is a JSON array of milliseconds.

@@ -39,7 +39,8 @@ extension Store {
             """
             UPDATE runs SET paused_at = ?1,
                 status = CASE WHEN owner IS NULL THEN 'paused' ELSE status END,
-                wake_at = CASE WHEN owner IS NULL THEN NULL ELSE MIN(COALESCE(wake_at, ?1), ?1) END
+                wake_at = CASE WHEN owner IS NOT NULL THEN MIN(COALESCE(wake_at, ?1), ?1)
+                    WHEN turn = 0 THEN wake_at END
             WHERE number = ?2 AND paused_at IS NULL AND cancel_error IS NULL AND NOT is_ending
                 AND status IN ('queued', 'waiting', 'running')
             """, [now.milliseconds, run.number])
@@ -51,7 +52,8 @@ extension Store {
             """
             UPDATE runs SET deadline_at = deadline_at + (?1 - paused_at), paused_at = NULL,
                 status = CASE WHEN status = 'paused' THEN 'queued' ELSE status END,
-                wake_at = CASE WHEN status <> 'paused' THEN wake_at WHEN turn IN (1, 2) THEN NULL ELSE ?1 END
+                wake_at = CASE WHEN status <> 'paused' OR turn = 0 THEN wake_at
+                    WHEN turn IN (1, 2) THEN NULL ELSE ?1 END
             WHERE number = ?2 AND paused_at IS NOT NULL
             """, [now.milliseconds, run.number])
         return db.changesCount > 0
@@ -76,7 +78,8 @@ extension Store {
             UPDATE runs SET entry_count = ?1, version = COALESCE(?2, version), bundle = COALESCE(?3, bundle),
                 output = NULL, error = NULL, ended_at = NULL, cancel_error = NULL, is_ending = 0,
                 deadline_at = CASE WHEN started_at IS NULL THEN NULL ELSE ?4 + timeout END,
-                status = 'queued', wake_at = CASE WHEN ?6 OR turn IN (1, 2) THEN NULL ELSE ?4 END,
+                status = 'queued', wake_at = CASE WHEN ?6 OR turn IN (1, 2) THEN NULL
+                    WHEN turn = 0 THEN wake_at ELSE ?4 END,
                 turn = CASE WHEN ?6 THEN 2 ELSE turn END
             WHERE number = ?5
             """,

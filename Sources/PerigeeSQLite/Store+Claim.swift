@@ -29,22 +29,8 @@ extension Store {
 
     func claim(host: String, namespace: String, now: Timestamp, limit: Int, only: Int64?) throws -> Claim {
         let chosen =
-            if let only {
-                try all(
-                    """
-                    SELECT number, 0 FROM runs WHERE number = ? AND namespace = ? AND owner IS NULL
-                        AND status IN ('queued', 'waiting') AND COALESCE(turn, 3) = 3
-                    """, [only, namespace]
-                ) { (number: try $0.next() as Int64, isOwned: try $0.next() as Bool) }
-            } else {
-                try all(
-                    """
-                    SELECT number, owner IS NOT NULL FROM runs
-                    WHERE namespace = ? AND wake_at <= ? AND (owner IS NULL OR owner = ?)
-                    ORDER BY wake_at, number LIMIT ?
-                    """, [namespace, now.milliseconds, host, limit]
-                ) { (number: try $0.next() as Int64, isOwned: try $0.next() as Bool) }
-            }
+            try only.map { try [candidate($0, namespace)].compactMap(\.self) }
+            ?? candidates(host, namespace, now: now, limit: limit)
         let runs = try chosen.compactMap { $0.isOwned ? nil : try take($0.number, host: host, now: now) }
         let told = try chosen.compactMap { $0.isOwned ? try tell($0.number, now: now) : nil }
         let nextDue = try first(
@@ -55,6 +41,36 @@ extension Store {
             """, [namespace, host]
         ) { try $0.time() }
         return Claim(runs: runs, told: told, nextDue: nextDue)
+    }
+
+    private func candidate(_ number: Int64, _ namespace: String) throws -> (number: Int64, isOwned: Bool)? {
+        try first(
+            """
+            SELECT number FROM runs WHERE number = ? AND namespace = ? AND owner IS NULL
+                AND status IN ('queued', 'waiting') AND COALESCE(turn, 3) = 3
+            """, [number, namespace]
+        ) { (number: try $0.next(), isOwned: false) }
+    }
+
+    /// The runs that something has come for; those that only waited for their time go into their lines first.
+    private func candidates(
+        _ host: String, _ namespace: String, now: Timestamp, limit: Int
+    ) throws -> [(number: Int64, isOwned: Bool)] {
+        func found() throws -> [(number: Int64, isOwned: Bool, turn: Turn?)] {
+            try all(
+                """
+                SELECT number, owner IS NOT NULL, turn FROM runs
+                WHERE namespace = ? AND wake_at <= ? AND (owner IS NULL OR owner = ?)
+                ORDER BY wake_at, number LIMIT ?
+                """, [namespace, now.milliseconds, host, limit]
+            ) { row in (number: try row.next(), isOwned: try row.next(), turn: try row.turn()) }
+        }
+        var candidates = try found()
+        if candidates.contains(where: { $0.turn == .waitsForTime }) {
+            try enterLines(of: namespace, now: now)
+            candidates = try found()
+        }
+        return candidates.map { ($0.number, $0.isOwned) }
     }
 
     /// What has come for a run that goes on working.

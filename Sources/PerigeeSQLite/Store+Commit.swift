@@ -5,6 +5,7 @@ import PerigeeJournal
 struct RunHead {
     var number: Int64
     var namespace: String
+    var workflow: String
     var epoch: Int64
     var isOwned: Bool
     var entryCount: Int
@@ -30,32 +31,35 @@ extension Store {
         for annotation in commit.annotations { try append(annotation, to: commit.run) }
         try record(commit, entryCount: commit.entries.last?.sequence ?? run.entryCount)
         for id in commit.closes { try close(id, of: commit.run) }
-        for wait in commit.opens { try open(wait, of: run, now: commit.at) }
-        var wakes = false
-        var cancelled: [RunRecord] = []
+        var wakes = try release(run.number, by: commit.releases, at: commit.at)
+        try write(commit.writes, of: run, at: commit.at)
+        var begun = try begin(commit, namespace: run.namespace)
+        for wait in commit.opens { try open(wait, begun, of: run, now: commit.at) }
         for emit in commit.emits {
             let (receipt, wakesOthers) = try submit(emit, now: commit.at)
             wakes = wakes || wakesOthers
-            cancelled += receipt.cancelled
+            begun.cancelled += receipt.cancelled
             for taken in receipt.refused { try append(taken.annotation(at: commit.at), to: commit.run) }
         }
-        // What the run emitted may have cancelled the run itself.
-        let mayDiffer = !cancelled.isEmpty
-        let head = mayDiffer ? try self.head(commit.run) ?? run : run
-        let wakesAfter = try follow(head, commit)
-        return CommitReceipt(wakesRuns: wakes || wakesAfter, cancelled: cancelled)
+        // What the run emitted or started may have cancelled the run itself.
+        let head = begun.cancelled.isEmpty ? run : try self.head(commit.run) ?? run
+        let effects = try follow(head, commit)
+        return CommitReceipt(
+            wakesRuns: wakes || begun.wakes || effects.wakesRuns, cancelled: begun.cancelled,
+            closesChildren: effects.closesChildren)
     }
 
     private func head(_ number: Int64) throws -> RunHead? {
         try first(
             """
-            SELECT number, namespace, epoch, owner IS NOT NULL, entry_count, events_after,
+            SELECT number, namespace, workflow, epoch, owner IS NOT NULL, entry_count, events_after,
                 COALESCE(key, concurrency_key) IS NOT NULL, cancel_error, is_ending,
                 paused_at IS NOT NULL FROM runs WHERE number = ?
             """, [number]
         ) { row in
             RunHead(
-                number: try row.next(), namespace: try row.next(), epoch: try row.next(),
+                number: try row.next(), namespace: try row.next(), workflow: try row.next(),
+                epoch: try row.next(),
                 isOwned: try row.next(), entryCount: try row.next(), eventsAfter: try row.next(),
                 isInLines: try row.next(), cancelError: try row.optionalPayload(), isEnding: try row.next(),
                 isPaused: try row.next())
@@ -83,28 +87,32 @@ extension Store {
     }
 
     /// Does what comes after the commit.
-    ///
-    /// - Returns: whether the run, or one that waited for its end, can be claimed now.
-    private func follow(_ run: RunHead, _ commit: Commit) throws -> Bool {
+    private func follow(_ run: RunHead, _ commit: Commit) throws -> EndEffects {
+        var effects = EndEffects()
         switch commit.next {
         case .running:
-            guard commit.watches else { return false }
+            guard commit.watches else { return effects }
             let wakeAt = try wakeTime(of: run.number, now: commit.at)
             try self.run("UPDATE runs SET wake_at = ? WHERE number = ?", [wakeAt?.milliseconds, run.number])
-            return wakeAt.map { $0 <= commit.at } ?? false
+            effects.wakesRuns = wakeAt.map { $0 <= commit.at } ?? false
         case .waiting where run.isPaused, .paused where run.isPaused:
             try letGo(run.number, .paused, wakeAt: nil, error: nil)
-            return false
         case .paused:
             try letGo(run.number, .queued, wakeAt: commit.at, error: nil)
-            return true
+            effects.wakesRuns = true
         case .waiting:
             let wakeAt = try wakeTime(of: run.number, now: commit.at)
             try letGo(run.number, .waiting, wakeAt: wakeAt, error: nil)
-            return wakeAt.map { $0 <= commit.at } ?? false
+            effects.wakesRuns = wakeAt.map { $0 <= commit.at } ?? false
         case .ended(let status, let output, let error):
-            return try end(
-                run.number, status, output: output, error: error, at: commit.at, isInLines: run.isInLines)
+            // Who waits for the run goes over to its continuation before its end could answer them.
+            if let next = commit.continuation {
+                effects.wakesRuns = try goOn(run.number, as: next, at: commit.at)
+            }
+            effects.formUnion(
+                try end(
+                    run.number, status, output: output, error: error, at: commit.at, isInLines: run.isInLines)
+            )
         case .attention(let error):
             // A request to cancel that the host did not see takes effect now.
             if let request = run.cancelError, !run.isEnding, !commit.asksToEnd {
@@ -112,11 +120,14 @@ extension Store {
                     run.number, .cancelled, output: nil, error: request, at: commit.at,
                     isInLines: run.isInLines)
             }
+            let waits = try waitIDs(of: run.number)
             try dropWaits(run.number)
             try letGo(run.number, .attention, wakeAt: nil, error: error)
             try self.run("UPDATE runs SET paused_at = NULL WHERE number = ?", [run.number])
-            return false
+            // What was granted and not taken over is given back.
+            effects.wakesRuns = try release(run.number, by: waits, at: commit.at)
         }
+        return effects
     }
 
     private func letGo(_ number: Int64, _ status: RunStatus, wakeAt: Timestamp?, error: Payload?) throws {

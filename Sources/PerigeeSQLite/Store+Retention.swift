@@ -4,7 +4,10 @@ import PerigeeJournal
 /// What is removed when it has been kept long enough.
 extension Store {
     /// The condition of a run that may go: the one place that says so.
-    private static let mayGo = "namespace = ? AND workflow = ? AND ended_at <= ?"
+    private static let mayGo = """
+        namespace = ? AND workflow = ? AND ended_at <= ? AND NOT EXISTS (
+            SELECT 1 FROM runs parents WHERE parents.number = runs.parent AND parents.ended_at IS NULL)
+        """
 
     func removeExpired(_ expiry: Expiry, now: Timestamp) throws -> Removal {
         var removal = Removal(runs: 0, events: 0, afterEvent: expiry.afterEvent ?? 0)
@@ -89,12 +92,14 @@ extension Store {
 
     /// The last event that no run could look back at any more.
     ///
-    /// Runs that were created later look back less far, so only the oldest one of each status has to be looked at.
+    /// A run that goes on for another one looks back as far as events are kept, counted from its own beginning. Runs
+    /// that were created later look back less far, so only the oldest one of each status has to be looked at.
     private func lastUnneededEvent(in namespace: String) throws -> Int64 {
         let open = try RunStatus.allCases.filter { !$0.isFinal }.compactMap { status in
             try first(
                 """
-                SELECT events_after FROM runs WHERE status = ? AND namespace = ? ORDER BY number LIMIT 1
+                SELECT COALESCE(begun_after, events_after) FROM runs WHERE status = ? AND namespace = ?
+                ORDER BY number LIMIT 1
                 """, [status.rawValue, namespace]
             ) { try $0.next() as Int64 }
         }

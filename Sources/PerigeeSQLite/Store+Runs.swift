@@ -5,8 +5,9 @@ extension Store {
     private static let runColumns = """
         SELECT r.number, r.id, r.namespace, r.workflow, r.version, r.bundle, r.status, r.key, r.owner,
             r.epoch, r.entry_count, r.created_at, r.started_at, r.ended_at, r.deadline_at, r.cancel_error,
-            r.paused_at, r.tags, r.status_text, r.output, r.error, r.turn, r.concurrency_key, i.input, i.trigger,
-            i.event_id, i.correlation_id
+            r.paused_at, r.tags, r.status_text, r.output, r.error, r.continued_as, r.turn, r.concurrency_key,
+            i.input, i.trigger, i.event_id, i.correlation_id, i.parent_id, i.parent_path, i.parent_label,
+            i.parent_occurrence, i.parent_policy, i.depth, i.continued_from
         FROM runs r JOIN run_inputs i ON i.run = r.number
         """
 
@@ -32,12 +33,14 @@ extension Store {
         let statusText: String? = try row.next()
         let output = try row.optionalPayload()
         let error = try row.optionalPayload()
+        let continuedAs: String? = try row.next()
         let turn = try row.turn()
         let slot: String? = try row.next()
         return RunRecord(
             id: id, number: number, namespace: namespace, workflow: workflow, version: version,
             bundle: bundle, status: status, key: key, input: try row.payload(), output: output, error: error,
-            trigger: try row.payload(), eventID: try row.next(), correlationID: try row.next(), tags: tags,
+            trigger: try row.payload(), eventID: try row.next(), correlationID: try row.next(),
+            parent: try row.parent(), continuedFrom: try row.next(), continuedAs: continuedAs, tags: tags,
             statusText: statusText, createdAt: createdAt, startedAt: startedAt, endedAt: endedAt,
             deadlineAt: deadlineAt, cancelRequest: cancelRequest, pausedAt: pausedAt,
             blockedBy: Self.blockage(turn, key: key, slot: slot), owner: owner, epoch: epoch,
@@ -49,7 +52,7 @@ extension Store {
         switch turn {
         case .waitsForKey?: Blockage(kind: .key, key: key ?? "", limit: 1, runs: [])
         case .waitsForSlot?: Blockage(kind: .concurrency, key: slot ?? "", limit: 0, runs: [])
-        case .holdsSlot?, nil: nil
+        case .waitsForTime?, .holdsSlot?, nil: nil
         }
     }
 
@@ -116,17 +119,15 @@ extension Store {
     /// Ends a run: nothing can happen to it any more.
     ///
     /// - Parameter isInLines: false where it is known that it has no key and needs no slot, which saves time.
-    /// - Returns: whether a run that waited for its end can be claimed now.
     @discardableResult
     func end(
         _ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp,
         isInLines: Bool = true
-    ) throws -> Bool {
-        try dropWaits(number)
-        let ended = try all(
+    ) throws -> EndEffects {
+        let lines = try all(
             """
             UPDATE runs SET owner = NULL, wake_at = NULL, status = ?, output = ?, error = ?, ended_at = ?,
-                cancel_error = NULL, paused_at = NULL, turn = NULL WHERE number = ?
+                cancel_error = NULL, paused_at = NULL, turn = NULL WHERE number = ? AND ended_at IS NULL
             \(isInLines ? "RETURNING namespace, workflow, key, concurrency_key" : "")
             """, [status.rawValue, output?.blob, error?.blob, at.milliseconds, number]
         ) { row in
@@ -136,9 +137,12 @@ extension Store {
             return keys.map { key in
                 key.map { Line(namespace: namespace, workflow: workflow, key: $0) }
             }
-        }
-        guard let lines = ended.first else { return false }
-        return try leaveLines(key: lines[0], slot: lines[1], now: at)
+        }.first
+        guard db.changesCount > 0 else { return EndEffects() }
+        try dropWaits(number)
+        var effects = try settleEnd(number, at: at)
+        if let lines, try leaveLines(key: lines[0], slot: lines[1], now: at) { effects.wakesRuns = true }
+        return effects
     }
 
     func cancel(run id: String, error: Payload, isForced: Bool, now: Timestamp) throws -> Cancellation? {
@@ -150,13 +154,18 @@ extension Store {
             try end(run.number, status, output: nil, error: error, at: now)
             return try plainRun(run.number).map(Cancellation.ended)
         }
-        try self.run(
+        try askToEnd(run.number, error: error, now: now)
+        return try self.run(id: id).map(Cancellation.requested)
+    }
+
+    /// A paused run goes on to its end; one that stands in line hears of it when its turn comes.
+    func askToEnd(_ number: Int64, error: Payload, now: Timestamp) throws {
+        try run(
             """
             UPDATE runs SET cancel_error = ?1, paused_at = NULL,
                 wake_at = CASE WHEN turn IN (1, 2) THEN NULL ELSE MIN(COALESCE(wake_at, ?2), ?2) END,
-                status = CASE WHEN status = 'paused' THEN 'queued' ELSE status END WHERE number = ?3
-            """,
-            [error.blob, now.milliseconds, run.number])
-        return try self.run(id: id).map(Cancellation.requested)
+                status = CASE WHEN status = 'paused' THEN 'queued' ELSE status END
+            WHERE number = ?3 AND cancel_error IS NULL
+            """, [error.blob, now.milliseconds, number])
     }
 }

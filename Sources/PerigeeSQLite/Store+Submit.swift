@@ -142,16 +142,16 @@ extension Store {
         }
         let keyIsTaken =
             if let key, !start.onConflict.takesOneRun { try !openRuns(key, limit: 1).isEmpty } else { false }
-        let turn = start.firstTurn(keyIsTaken: keyIsTaken)
-        let isReady = start.status == .queued && turn == nil
-        try insert(
-            start, turn, submission, eventsAfter: eventsAfter, wakeAt: isReady ? now : nil, now: now)
+        let turn = start.firstTurn(keyIsTaken: keyIsTaken, now: now)
+        let hasWake = start.status == .queued && (turn == nil || turn == .waitsForTime)
+        let startAt = hasWake ? max(now, start.startAt ?? now) : nil
+        try insert(start, turn, submission, eventsAfter: eventsAfter, wakeAt: startAt, now: now)
         receipt.runs.append(start.id)
         if turn == .waitsForSlot, let slot = start.concurrencyKey {
             let line = Line(namespace: submission.namespace, workflow: start.workflow, key: slot)
             return try admit(line, now: now) || wakes
         }
-        return isReady || wakes
+        return wakes || startAt.map { $0 <= now } ?? false
     }
 
     private func cancel(_ run: String, _ error: Payload, now: Timestamp) throws -> RunRecord? {
@@ -167,14 +167,14 @@ extension Store {
         try insert(
             """
             INSERT INTO runs (id, namespace, workflow, version, bundle, status, key, wake_at, events_after,
-                created_at, error, concurrency_key, turn, timeout, entry_count)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                created_at, error, concurrency_key, turn, timeout, entry_count, parent)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT number FROM runs WHERE id = ?))
             """,
             [
                 start.id, submission.namespace, start.workflow, start.version, start.bundle,
                 start.status.rawValue, start.key, wakeAt?.milliseconds, eventsAfter, now.milliseconds,
                 start.error?.blob, start.concurrencyKey, turn?.rawValue, start.timeoutMilliseconds,
-                start.entries.last?.sequence ?? 0,
+                start.entries.last?.sequence ?? 0, start.parent?.run,
             ], taken: "the run id \(start.id)")
         let number = db.lastInsertedRowID
         for entry in start.entries { try append(entry, to: number) }
@@ -182,10 +182,11 @@ extension Store {
             try record(start.audit(note, namespace: submission.namespace, now: now))
         }
         try run(
-            "INSERT INTO run_inputs VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO run_inputs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
             [
                 number, start.input.blob, start.trigger.blob, submission.event?.id,
-                start.correlationID,
+                start.correlationID, start.parent?.run, start.parent?.step.path, start.parent?.step.label,
+                start.parent?.step.occurrence, start.parent?.onEnd.rawValue, start.parent?.depth,
             ])
     }
 }

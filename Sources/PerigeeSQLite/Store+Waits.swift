@@ -2,10 +2,12 @@ import GRDB
 import PerigeeJournal
 
 extension Store {
-    func open(_ wait: Wait, of run: RunHead, now: Timestamp) throws {
+    /// - Returns: the wait's number.
+    func open(_ wait: Wait, of run: RunHead, now: Timestamp) throws -> Int64 {
         var kind = 1
         var type: String?
         var match: EventMatch?
+        var target: String?
         switch wait.kind {
         case .timer: break
         case .event(let wantedType, let wantedMatch):
@@ -13,20 +15,32 @@ extension Store {
         case .approval(let request):
             kind = 3
             try open(request, wait, of: run)
+        case .lock(let key): (kind, target) = (4, key)
+        case .child(let run): (kind, target) = (5, run)
+        case .started(let run): (kind, target) = (6, run)
         }
         try insert(
             """
             INSERT INTO waits (id, run, kind, path, label, occurrence, opened_at, due_at, namespace,
-                event_type, match, index_key)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                event_type, match, index_key, target)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 wait.id, run.number, kind, wait.address.path, wait.address.label,
                 wait.address.occurrence, wait.openedAt.milliseconds, wait.dueAt?.milliseconds, run.namespace,
                 type, match.map { JSON.object($0.conditions).bytes.blob }, match?.indexKey,
+                target,
             ], taken: "the wait id \(wait.id)")
         let number = db.lastInsertedRowID
-        if let type, let match { try lookBack(number, type, match, of: run, now: now) }
+        let opened = OpenWait(number: number, run: run.number)
+        switch wait.kind {
+        case .timer, .approval: break
+        case .event(let type, let match): try lookBack(number, type, match, of: run, now: now)
+        case .lock(let key): try openForLock(opened, key: key, in: run.namespace, at: now)
+        case .child(let target): try openForEnd(opened, of: target, at: now)
+        case .started(let id): _ = try answer(opened, payload: JSON.string(id).bytes, at: now)
+        }
+        return number
     }
 
     /// Answers a new wait with the oldest event since the run was created that matches and is not used.
@@ -168,7 +182,7 @@ extension Store {
         try all(
             """
             SELECT w.run, w.id, w.path, w.label, w.occurrence, w.opened_at, w.due_at, w.kind, w.event_type,
-                w.match, \(Self.requestColumns)
+                w.match, w.target, \(Self.requestColumns)
             FROM waits w LEFT JOIN approvals a ON w.kind = 3 AND a.id = w.id
             WHERE w.run IN (SELECT value FROM json_each(?)) AND w.answered_at IS NULL ORDER BY w.number
             """, [JSON.array(runs.map(JSON.int)).text]
@@ -191,8 +205,12 @@ extension Columns {
         case 1: return .timer
         case 2: return .event(type: try next(), match: EventMatch(try conditions()))
         case 3:
-            skip(2)
+            skip(3)
             return .approval(try request())
+        case 4, 5, 6:
+            skip(2)
+            let target: String = try next()
+            return kind == 4 ? .lock(key: target) : kind == 5 ? .child(run: target) : .started(run: target)
         default: throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "\(kind) is not a kind of wait")
         }
     }

@@ -31,7 +31,8 @@ extension RunRecord {
             "status": .string(status.rawValue), "status_text": JSON(statusText), "key": JSON(key),
             "input": JSON(input), "output": JSON(optional: output), "error": JSON(optional: error),
             "tags": JSON(optional: tags), "trigger": JSON(trigger), "correlation_id": .string(correlationID),
-            "event_id": JSON(eventID),
+            "event_id": JSON(eventID), "parent": parent?.json ?? .null,
+            "continued_from": JSON(continuedFrom), "continued_as": JSON(continuedAs),
             "waiting_for": JSON(blockedBy == nil ? waits.first?.address.label : "its turn"),
             "waits": .array(waits.map(\.json)), "blocked_by": blockedBy?.json ?? .null,
             "created_at": JSON(createdAt), "started_at": JSON(startedAt),
@@ -60,7 +61,7 @@ extension Blockage {
 }
 
 extension Wait {
-    /// The wait as `{label, path, type, event, approval, since, due_at}`.
+    /// The wait as `{label, path, type, since, due_at, …}`, with the event, the approval, the lock or the run.
     var json: JSON {
         var fields: [String: JSON] = [
             "label": .string(address.label), "path": .string(address.path), "since": JSON(openedAt),
@@ -72,6 +73,8 @@ extension Wait {
         case .approval(let request):
             fields["approval"] = .string(id)
             fields["kind"] = .string(request.kind.rawValue)
+        case .lock(let key): fields["lock"] = .string(key)
+        case .child(let run), .started(let run): fields["run"] = .string(run)
         }
         return .object(fields)
     }
@@ -83,6 +86,9 @@ extension Wait.Kind {
         case .timer: "timer"
         case .event: "event"
         case .approval: "approval"
+        case .lock: "lock"
+        case .child: "child"
+        case .started: "start"
         }
     }
 }

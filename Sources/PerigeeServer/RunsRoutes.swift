@@ -14,7 +14,8 @@ struct RunsRoutes {
         [
             Route(.get, "/v1/runs") { request, _ in try await list(request) },
             Route(.get, "/v1/runs/{id}") { _, values in
-                Response(json: try await host.run(id: values["id"]).json)
+                let run = try await host.run(id: values["id"])
+                return Response(json: run.json(try await host.relations(run: run.id)))
             },
             Route(.get, "/v1/runs/{id}/history") { request, values in try await history(values["id"], request)
             },

@@ -1,7 +1,9 @@
 import PerigeeJournal
 
 extension JournalContract {
-    static var actionChecks: [Check] { pauseChecks + retryChecks + takenEventChecks + resultChecks + auditChecks }
+    static var actionChecks: [Check] {
+        pauseChecks + retryChecks + takenEventChecks + resultChecks + auditChecks
+    }
 
     private static var pauseChecks: [Check] {
         [
@@ -32,6 +34,20 @@ extension JournalContract {
                 let again = try await scene.act("run_1", .resume, at: at(62))
                 try expectEqual(again, .refused(try await scene.run("run_1")))
                 try expect(try await scene.act("none", .pause, at: at(1)) == nil, "no such run")
+            },
+            Check(area: "pause", promise: "a run that is to begin later keeps its time") { scene in
+                for id in ["run_1", "run_2"] {
+                    var later = newRun(id)
+                    later.startAt = at(10)
+                    _ = try await scene.start(later)
+                    _ = try await scene.act(id, .pause, at: at(1))
+                }
+                _ = try await scene.act("run_1", .resume, at: at(2))
+                try expectEqual(try await scene.claim(at: at(9)).count, 0)
+                try expectEqual(try await scene.claim(at: at(10)).map(\.run.id), ["run_1"])
+                try expectEqual(try await scene.run("run_2").status, .paused)
+                _ = try await scene.act("run_2", .resume, at: at(11))
+                try expectEqual(try await scene.claim(at: at(11)).map(\.run.id), ["run_2"])
             },
             Check(area: "pause", promise: "the host that works on a run is told, and lets it go") { scene in
                 _ = try await scene.beat()
@@ -194,7 +210,8 @@ extension JournalContract {
 
     private static var takenEventChecks: [Check] {
         [
-            Check(area: "retry", promise: "an event that came and was not taken is there for the next try") { scene in
+            Check(area: "retry", promise: "an event that came and was not taken is there for the next try") {
+                scene in
                 let number = try await scene.startWaiting("run_1", [eventWait("e", type: "paid")])
                 try await scene.send(event("1", type: "paid"), at: at(1))
                 _ = try await scene.claim(at: at(1))

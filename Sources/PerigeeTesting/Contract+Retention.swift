@@ -44,6 +44,18 @@ extension JournalContract {
                 try expectEqual(try await scene.remove(at: at(9999)).runs, 0)
                 try expectEqual(try await scene.journal.runs(RunQuery(namespace: "main")).runs.count, 3)
             },
+            Check(area: "retention", promise: "a child stays until its parent has ended") { scene in
+                _ = try await scene.startParent([child("run_2")], waits: [timer("t", due: nil)])
+                let run = try await scene.run("run_2").number
+                _ = try await scene.claim(at: at(2), only: run)
+                let end = Commit.Next.ended(.completed, output: nil, error: nil)
+                try await scene.commit(Commit(run: run, epoch: 1, at: at(3), next: end))
+                try expectEqual(try await scene.remove(at: at(9999)).runs, 0)
+                _ = try await scene.journal.cancel(
+                    run: "run_1", error: payload("{}"), isForced: true, now: at(9999))
+                try expectEqual(try await scene.remove(at: at(9999)).runs, 1)
+                try expectEqual(try await scene.remove(at: at(20_000)).runs, 1)
+            },
             Check(area: "retention", promise: "the newest version says how long; other runs follow the host")
             { scene in
                 func end(_ id: String, workflow: String) async throws {

@@ -1,32 +1,54 @@
 import Foundation
+import Synchronization
 
 /// A built `perigee` that runs, seen from outside.
-struct Command {
+///
+/// It is started by `posix_spawn` itself: Foundation's `Process` reads past the list of open files of a process that
+/// has as many of them as these tests have, and may crash there.
+final class Command {
     struct Outcome {
         var status: Int32
         var output: String
         var errors: String
     }
 
-    let process = Process()
+    let id: pid_t
     /// A file, so that neither side waits for a full pipe.
     private let output: URL
-    private let errors = Pipe()
+    private let errors: FileHandle
+    /// As `waitpid` gave it, once the process was waited for.
+    private let ended = Mutex<Int32?>(nil)
 
     /// Starts a command in a folder, without any of this process's settings for Perigee.
     init(_ arguments: [String], in folder: URL, environment: [String: String] = [:]) throws {
-        output = folder.appendingPathComponent("output-\(UUID().uuidString)")
+        let name = UUID().uuidString
+        output = folder.appendingPathComponent("output-\(name)")
         try Data().write(to: output)
+        // A pipe with a name: no other process that starts now can hold its end for writing.
+        let pipe = folder.appendingPathComponent("errors-\(name)").path
+        guard mkfifo(pipe, 0o600) == 0, case let end = open(pipe, O_RDONLY | O_NONBLOCK | O_CLOEXEC),
+            end >= 0,
+            fcntl(end, F_SETFL, 0) == 0
+        else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+        errors = FileHandle(fileDescriptor: end, closeOnDealloc: true)
+
+        var files = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&files)
+        defer { posix_spawn_file_actions_destroy(&files) }
+        posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&files, 1, output.path, O_WRONLY | O_APPEND, 0)
+        posix_spawn_file_actions_addopen(&files, 2, pipe, O_WRONLY, 0)
         var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("PERIGEE_") }
         variables.merge(environment) { $1 }
-        process.executableURL = Command.executable
-        process.arguments = arguments
-        process.currentDirectoryURL = folder
-        process.environment = variables
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try FileHandle(forWritingTo: output)
-        process.standardError = errors
-        try process.run()
+        let line = ["/usr/bin/env", "-C", folder.path, Command.executable.path] + arguments
+        var pid = pid_t()
+        let failure = withStrings(line) { words in
+            withStrings(variables.map { "\($0)=\($1)" }) {
+                posix_spawn(&pid, line[0], &files, nil, words, $0)
+            }
+        }
+        guard failure == 0 else { throw POSIXError(POSIXErrorCode(rawValue: failure) ?? .ENOEXEC) }
+        id = pid
     }
 
     /// Runs a command to its end.
@@ -38,17 +60,35 @@ struct Command {
 
     /// Waits for the end, and gives what was written.
     func end() throws -> Outcome {
-        let said = try errors.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
+        let said = try errors.readToEnd() ?? Data()
         return Outcome(
-            status: process.terminationStatus, output: try String(contentsOf: output, encoding: .utf8),
+            status: wait(), output: try String(contentsOf: output, encoding: .utf8),
             errors: String(decoding: said, as: UTF8.self))
+    }
+
+    /// Sends a signal, unless the process has been waited for.
+    func send(_ signal: Int32) {
+        ended.withLock { if $0 == nil { kill(id, signal) } }
+    }
+
+    /// Waits for the end.
+    ///
+    /// - Returns: the exit status, or 128 and the signal that ended it.
+    @discardableResult func wait() -> Int32 {
+        ended.withLock { known in
+            if let known { return known }
+            var raw: Int32 = 0
+            while waitpid(id, &raw, 0) == -1, errno == EINTR {}
+            let status = raw & 0x7F == 0 ? raw >> 8 & 0xFF : 128 + raw & 0x7F
+            known = status
+            return status
+        }
     }
 
     /// Reads standard error until it has a text; gives everything read, also if it ended without the text.
     func errors(until text: String) -> String {
         var said = Data()
-        while case let part = errors.fileHandleForReading.availableData, !part.isEmpty {
+        while case let part = errors.availableData, !part.isEmpty {
             said += part
             let read = String(decoding: said, as: UTF8.self)
             if let found = read.range(of: text), read[found.upperBound...].contains("\n") { return read }
@@ -64,4 +104,13 @@ struct Command {
         return URL(fileURLWithPath: bundle ?? "").deletingLastPathComponent().appendingPathComponent(
             "perigee")
     }
+}
+
+/// Lends texts as the list of C strings, ended by a null pointer, that `exec` takes.
+private func withStrings<Value>(
+    _ texts: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Value
+) -> Value {
+    let copies = texts.map { strdup($0) }
+    defer { for copy in copies { free(copy) } }
+    return body(copies + [nil])
 }

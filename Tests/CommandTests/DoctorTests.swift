@@ -54,7 +54,7 @@ struct DoctorTests {
         let place = try Workplace(scripts: ["hello.lua": helloScript])
         let server = try Command(["serve", "--port", "0"], in: place.folder)
         let said = server.errors(until: "Perigee 0.1.0 on http://")
-        server.process.terminate()
+        server.send(SIGTERM)
         _ = try server.end()
         #expect(said.contains(" · \(LuaRelease.linked.name) · "))
         #expect(said.contains("known defect") == (LuaRelease.linked.warning != nil))

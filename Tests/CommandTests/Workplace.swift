@@ -17,8 +17,8 @@ final class Workplace {
     }
 
     deinit {
-        server?.process.terminate()
-        server?.process.waitUntilExit()
+        server?.send(SIGTERM)
+        server?.wait()
         try? FileManager.default.removeItem(at: folder)
     }
 
@@ -39,8 +39,8 @@ final class Workplace {
     /// Ends the server without a warning.
     func killServer() {
         guard let server else { return }
-        kill(server.process.processIdentifier, SIGKILL)
-        server.process.waitUntilExit()
+        server.send(SIGKILL)
+        server.wait()
     }
 
     /// Ends the server in order.
@@ -48,7 +48,7 @@ final class Workplace {
     /// - Returns: how it ended, and what it said after it was ready.
     func stopServer() throws -> Command.Outcome {
         let server = try #require(server)
-        server.process.terminate()
+        server.send(SIGTERM)
         return try server.end()
     }
 

@@ -22,7 +22,7 @@ struct RecoveryTests {
         """)
 
     /// A journal that fails for good at one commit, before or after it is durable, as a crash of the host does.
-    private final class CrashingJournal: Journal {
+    final class CrashingJournal: Journal {
         let base: any Journal
         private let left: Mutex<Int?>
         private let isAfter: Bool
@@ -126,6 +126,10 @@ struct RecoveryTests {
         }
         func run(id: String) async throws -> RunRecord? { try await base.run(id: id) }
         func runs(_ query: RunQuery) async throws -> RunPage { try await base.runs(query) }
+        func relations(run id: String) async throws -> RunRelations? { try await base.relations(run: id) }
+        func state(namespace: String, workflow: String, key: String) async throws -> Payload? {
+            try await base.state(namespace: namespace, workflow: workflow, key: key)
+        }
         func history(run id: String) async throws -> RunHistory? { try await base.history(run: id) }
         func approval(id: String) async throws -> ApprovalRecord? { try await base.approval(id: id) }
         func approvals(

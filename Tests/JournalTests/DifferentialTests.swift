@@ -25,11 +25,12 @@ import Testing
             var waits: Set<String> = []
             var missing = Set(Operation.names + ["a line for a key", "a line for a slot"])
             var step = 0
-            while step < 200 || !missing.isEmpty {
+            while step < 500 || !missing.isEmpty {
                 step += 1
-                try #require(step < 5000, "these never succeeded: \(missing)")
+                try #require(step < 2000, "these never succeeded: \(missing)")
                 now = now.adding(milliseconds: Int64.random(in: 0...1500, using: &maker.random))
-                let operation = maker.operation(runs: runs, waits: waits.sorted(), now: now)
+                let operation = maker.operation(
+                    runs: runs, waits: waits.sorted(), missing: missing, now: now)
                 if case .commit(let commits) = operation {
                     waits.formUnion(commits.flatMap { $0.opens.map(\.id) })
                 }

@@ -4,6 +4,8 @@ import PerigeeJournal
 struct OperationMaker {
     var random: SeededGenerator
     private var made = 0
+    /// The runs that there are.
+    private var known: [RunRecord] = []
     /// The limits of `concurrency` that versions have.
     var limits: [Int?] = [nil, 1, 2, 3]
     private let hosts = ["host-1", "host-2", "host-3"]
@@ -20,7 +22,14 @@ struct OperationMaker {
     /// - Parameters:
     ///   - runs: all runs as they stand.
     ///   - waits: ids of waits and approvals that exist or existed.
-    mutating func operation(runs: [RunRecord], waits: [String], now: Timestamp) -> Operation {
+    ///   - missing: names of operations that have not succeeded yet, which it aims at.
+    mutating func operation(
+        runs: [RunRecord], waits: [String], missing: Set<String> = [], now: Timestamp
+    ) -> Operation {
+        known = runs
+        if !missing.isEmpty, chance(40), let aimed = aimed(at: pick(missing.sorted()), runs, now: now) {
+            return aimed
+        }
         switch Int.random(in: 0..<100, using: &random) {
         case 0..<4: return .heartbeat(host: pick(hosts), lease: Int64.random(in: 1...20_000, using: &random))
         case 4..<6: return .release(host: pick(hosts))
@@ -38,8 +47,9 @@ struct OperationMaker {
         case 88..<91: return action(runs: runs)
         case 91..<93:
             let count = Int.random(in: 1...3, using: &random)
-            return .remind((0..<count).map { _ in reminder(pick(waits + ["none"]), now: now) })
-        case 93..<95: return .decide(pick(waits + ["none"]), decision(now: now))
+            return .remind(
+                (0..<count).map { _ in reminder(chance(50) ? asked() : pick(waits + ["none"]), now: now) })
+        case 93..<95: return .decide(chance(50) ? asked() : pick(waits + ["none"]), decision(now: now))
         case 95..<96:
             return .cancel(runs.randomElement(using: &random)?.id ?? "none", isForced: chance(20))
         case 96..<98:
@@ -56,6 +66,35 @@ struct OperationMaker {
                     afterEvent: chance(20) ? Int64.random(in: 0...100, using: &random) : nil))
         default: return .checkWritable
         }
+    }
+
+    /// An operation that runs take which are few among the many.
+    private mutating func aimed(at name: String, _ runs: [RunRecord], now: Timestamp) -> Operation? {
+        switch name {
+        case "createBatch", "steerBatch", "refuseItem": return batchOperation(runs: runs)
+        case "removeExpired":
+            return .removeExpired(Expiry(namespace: "main", keep: .milliseconds(0), limit: 1000))
+        case "remind": return .remind([reminder(asked(), now: now)])
+        case "decide": return .decide(asked(), decision(now: now))
+        default: break
+        }
+        let fitting = runs.filter { run in
+            switch name {
+            case "pause": run.pausedAt == nil && [.queued, .waiting, .running].contains(run.status)
+            case "resume": run.pausedAt != nil
+            case "retry": run.status.canBeRetried
+            case "setResult": !run.waits.isEmpty
+            case "retryNow": run.status == .running
+            default: false
+            }
+        }
+        guard let run = fitting.randomElement(using: &random) else { return nil }
+        let address = run.waits.first?.address ?? address()
+        let actions: [String: RunAction] = [
+            "pause": .pause, "resume": .resume, "setResult": .setResult(address, data().bytes),
+            "retry": .retry(Reopening(entryCount: run.entryCount, reset: [])), "retryNow": .retryNow(address),
+        ]
+        return actions[name].map { .act(run.id, $0, batch: nil) }
     }
 
     private mutating func action(runs: [RunRecord]) -> Operation {
@@ -96,6 +135,14 @@ struct OperationMaker {
     private mutating func name(_ prefix: String) -> String {
         made += 1
         return "\(prefix)_\(made)"
+    }
+
+    /// An approval that can be decided, if there is one.
+    private mutating func asked() -> String {
+        let open = known.flatMap(\.waits).filter {
+            if case .approval = $0.kind { true } else { false }
+        }
+        return open.randomElement(using: &random)?.id ?? "none"
     }
 
     private mutating func data() -> JSON {
@@ -174,6 +221,7 @@ struct OperationMaker {
         for _ in 0..<Int.random(in: 0...3, using: &random) where !waits.isEmpty {
             commit.closes.append(pick(waits))
         }
+        relate(&commit, waits, now: now)
         if chance(25) { commit.emits.append(submission(now: now)) }
         if chance(8) { commit.emits.append(submission(now: now)) }
         if chance(20) { commit.annotations.append(annotation(now: now)) }
@@ -185,6 +233,53 @@ struct OperationMaker {
         return commit
     }
 
+    /// Locks, values and runs that the commit's run starts.
+    private mutating func relate(_ commit: inout Commit, _ waits: [String], now: Timestamp) {
+        for _ in 0..<Int.random(in: 0...2, using: &random) where !waits.isEmpty {
+            commit.releases.append(pick(waits))
+        }
+        for _ in 0..<Int.random(in: 0...2, using: &random) {
+            let change: StateWrite.Change =
+                switch Int.random(in: 0..<6, using: &random) {
+                case 0: .delete
+                case 1: .set(data().bytes)
+                case 2: .add(.double(0.5))
+                default: .add(.int(chance(90) ? 1 : .max))
+                }
+            commit.writes.append(StateWrite(key: pick(["s1", "s2"]), change: change))
+        }
+        if chance(25) { commit.starts.append(child(of: commit.run, now: now)) }
+        let isContinued = if case .ended(.continued, _, _) = commit.next { true } else { false }
+        if isContinued != chance(4) {
+            commit.continuation = child(of: commit.run, now: now)
+            if chance(95), let own = known.first(where: { $0.number == commit.run }) {
+                commit.continuation?.workflow = own.workflow
+            }
+        }
+        guard let start = commit.starts.first, chance(50) else { return }
+        let kind: Wait.Kind = chance(60) ? .child(run: start.id) : .started(run: start.id)
+        commit.opens.append(
+            Wait(id: name("wait"), address: address(), kind: kind, openedAt: now, dueAt: nil))
+    }
+
+    /// A run that another one starts; `known` are the ids of all runs.
+    private mutating func child(of number: Int64, now: Timestamp) -> NewRun {
+        let parent = known.first { $0.number == number }
+        return NewRun(
+            id: chance(97) ? name("run") : "run_1", workflow: pick(["a", "b"]), version: 1, bundle: "x",
+            key: chance(20) ? pick(["key1", "key2"]) : nil,
+            onConflict: pick([.useExisting, .reject, .queue, .cancelExisting(error: Array(#"{"k":1}"#.utf8))]
+            ),
+            concurrencyKey: chance(40) ? pick(["", "slot1"]) : nil, input: data().bytes,
+            trigger: Array("{}".utf8),
+            correlationID: "c", startAt: chance(20) ? now.adding(milliseconds: 3000) : nil,
+            parent: parent.map {
+                RunParent(
+                    run: $0.id, step: address(), onEnd: pick(ParentEndPolicy.allCases),
+                    depth: ($0.parent?.depth ?? 0) + 1)
+            })
+    }
+
     private mutating func next() -> Commit.Next {
         switch Int.random(in: 0..<100, using: &random) {
         case 0..<35: .running
@@ -192,7 +287,8 @@ struct OperationMaker {
         case 72..<78: .paused
         case 78..<82: .attention(error: Array(#"{"kind":"x"}"#.utf8))
         case 82..<84: .ended(.waiting, output: nil, error: nil)
-        case 84..<92: .ended(.completed, output: Array("1".utf8), error: nil)
+        case 84..<87: .ended(.continued, output: nil, error: nil)
+        case 87..<92: .ended(.completed, output: Array("1".utf8), error: nil)
         default: .ended(.failed, output: nil, error: Array("{}".utf8))
         }
     }
@@ -218,10 +314,12 @@ struct OperationMaker {
     private mutating func wait(_ waits: [String], now: Timestamp) -> Wait {
         let due = now.adding(milliseconds: Int64.random(in: -1000...30_000, using: &random))
         let kind: Wait.Kind =
-            switch Int.random(in: 0..<4, using: &random) {
+            switch Int.random(in: 0..<7, using: &random) {
             case 0: .timer
             case 1:
                 .approval(request(now: now))
+            case 2, 3: .lock(key: pick(["l1", "l2"]))
+            case 4: .child(run: known.randomElement(using: &random)?.id ?? "none")
             default: .event(type: pick(types), match: match())
             }
         let id = chance(95) || waits.isEmpty ? name("wait") : pick(waits)
@@ -246,7 +344,8 @@ struct OperationMaker {
     private mutating func annotation(now: Timestamp) -> Annotation {
         Annotation(
             ordinal: chance(70) ? Int.random(in: 1...5, using: &random) : nil, at: now,
-            kind: pick([.log, .note, .attempt]), text: name("text"), data: chance(50) ? data().bytes : nil,
+            kind: pick([.log, .note, .attempt, .metric]), text: name("text"),
+            data: chance(50) ? data().bytes : nil,
             step: chance(50) ? address() : nil)
     }
 

@@ -19,11 +19,15 @@ extension Journal {
                     let history = try #require(try await self.history(run: run.id))
                     #expect(history.run == run)
                     facts.append(history)
+                    facts.append(try await relations(run: run.id))
                 }
                 runs += page.runs
                 query.cursor = page.nextCursor
             } while query.cursor != nil
             facts.append(try await schedules(namespace: namespace))
+            for (workflow, key) in [("a", "s1"), ("a", "s2"), ("b", "s1"), ("b", "s2")] {
+                facts.append(try await state(namespace: namespace, workflow: workflow, key: key))
+            }
             facts.append(try await approvals(namespace: namespace, status: nil, limit: 500))
             facts.append(try await audit(AuditQuery(namespace: namespace, limit: 20)))
             let batches = try await batches(namespace: namespace, isFinal: nil, limit: 500)

@@ -35,6 +35,12 @@ struct PagesTests {
                     ordinal: 2, at: at(2), kind: .log, level: text, text: text, step: step(text, text).address
                 ),
             ])
+        let relations = RunRelations(
+            children: [
+                ChildRun(
+                    id: text, number: 2, workflow: text, status: .waiting, step: step(text, text).address)
+            ], childCount: 1, heldLocks: [HeldLock(key: text, step: step(text, text).address, since: at(1))],
+            awaitedLocks: [AwaitedLock(key: text, holder: text, ahead: 1)])
         let show: JSON = [
             ["name": .string(text), "value": .string(text)],
             ["name": "t", "as": "table", "value": [[.string(text)]]],
@@ -61,7 +67,7 @@ struct PagesTests {
             try render(
                 "runs",
                 RunsView(text: "", page: page, isFirst: true, problem: nil, workflows: [], now: at(10))),
-            try render("run", RunView(history, now: at(10))),
+            try render("run", RunView(history, relations, now: at(10))),
             try render(
                 "approval",
                 DecisionView(

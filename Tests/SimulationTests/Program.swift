@@ -21,6 +21,10 @@ indirect enum Statement {
     case checkpoint(Int, Block)
     case coroutine(Int, Block)
     case sort(Int)
+    /// Counts in a durable value, and reads what it wrote.
+    case count(Int)
+    /// A lock for which the programs, and the branches of one, take turns.
+    case lock(Int, Block)
 }
 
 /// Statements with a number of their own; one that fails raises after them.
@@ -47,6 +51,9 @@ extension Block {
 
     /// What is undone in one run of it, by the labels of the sagas' steps.
     var undone: [Int] { statements.flatMap(\.undone) }
+
+    /// How often one run of it counts.
+    var count: Int { statements.reduce(0) { $0 + $1.count } }
 }
 
 extension Statement {
@@ -64,6 +71,8 @@ extension Statement {
         case .saga(let id, _, let block, let fails): fails || block.fails ? 23 : (block.value() ?? 0) + id
         case .checkpoint(_, let block), .coroutine(_, let block): block.value() ?? 29
         case .sort(let id): (1...4).reduce(id) { $0.mixed(with: $1) }
+        case .count(let id): id
+        case .lock(_, let block): block.value() ?? 37
         }
     }
 
@@ -72,8 +81,20 @@ extension Statement {
         case .parallel(_, let blocks, _): blocks.flatMap(\.undone)
         case .each(_, let items, let block, _): (1...items).flatMap { _ in block.undone }
         case .saga(_, let steps, let block, let fails): block.undone + (fails || block.fails ? steps : [])
-        case .checkpoint(_, let block), .coroutine(_, let block): block.undone
+        case .checkpoint(_, let block), .coroutine(_, let block), .lock(_, let block): block.undone
         default: []
+        }
+    }
+
+    var count: Int {
+        switch self {
+        case .count: 1
+        case .parallel(_, let blocks, _): blocks.reduce(0) { $0 + $1.count }
+        case .each(_, let items, let block, _): items * block.count
+        case .saga(_, _, let block, _), .checkpoint(_, let block), .coroutine(_, let block),
+            .lock(_, let block):
+            block.count
+        default: 0
         }
     }
 }
@@ -173,6 +194,16 @@ extension Statement {
             table.sort(list, function(a, b) call("Compare \(id)", "compare", {}) return a < b end)
             local acc = \(id) for _, v in ipairs(list) do acc = mix(acc, v) end return acc end)()
             """
+        case .count(let id):
+            """
+            (function() flow.state.add("n", 1) flow.state.set("mine \(id)", \(id)) local mine = flow.state.get("mine \(id)")
+            return flow.state.get("n") > 0 and mine or 0 end)()
+            """
+        case .lock(let id, let block):
+            """
+            (function() local ok, value = pcall(flow.lock, "Lock \(id)", "l\(id)", \(block.lua))
+            return ok and value or 37 end)()
+            """
         }
     }
 }
@@ -204,7 +235,7 @@ struct ProgramMaker {
     private mutating func statement(depth: Int) -> Statement {
         let id = number()
         let atOnce = Int.random(in: 1...4, using: &random)
-        switch Int.random(in: 0..<(depth < 3 ? 16 : 9), using: &random) {
+        switch Int.random(in: 0..<(depth < 3 ? 19 : 10), using: &random) {
         case 0, 1: return .call(id)
         case 2: return .refusedCall(id)
         case 3: return .timer(id)
@@ -213,17 +244,19 @@ struct ProgramMaker {
         case 6: return .approval(id)
         case 7: return .emit(id)
         case 8: return .chance(id)
-        case 9, 10:
+        case 9: return .count(id)
+        case 10, 11:
             return .parallel(id, blocks(Int.random(in: 0...3, using: &random), depth: depth), atOnce: atOnce)
-        case 11:
+        case 12:
             let items = Int.random(in: 1...4, using: &random)
             return .each(id, items: items, block(depth: depth + 1, mayFail: true), atOnce: atOnce)
-        case 12, 13:
+        case 13, 14:
             let steps = (0..<Int.random(in: 1...3, using: &random)).map { _ in number() }
             return .saga(
                 id, steps: steps, inside: block(depth: depth + 1, mayFail: true),
                 fails: Int.random(in: 0..<2, using: &random) == 0)
-        case 14: return .checkpoint(id, block(depth: depth + 1, mayFail: true))
+        case 15: return .checkpoint(id, block(depth: depth + 1, mayFail: true))
+        case 16, 17: return .lock(id, block(depth: depth + 1, mayFail: true))
         default: return .coroutine(id, block(depth: depth + 1, mayFail: true))
         }
     }

@@ -46,7 +46,8 @@ final class SimulatedHost {
         self.faults = faults
         context = RunContext(
             ambient: ManualClock(), settings: Settings(secret: { _ in nil }, config: { _ in nil }),
-            limits: LuaLimits(), publicURL: "http://localhost")
+            limits: LuaLimits(), publicURL: "http://localhost",
+            findWorkflow: { .failure(Child.unknown($0, near: nil)) })
     }
 
     private func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
@@ -253,7 +254,7 @@ final class SimulatedHost {
     private func answer() async throws {
         let place = Int.random(in: pending.indices, using: &random)
         let effect = pending.remove(at: place)
-        let result = try outcome(of: effect)
+        guard let result = try await outcome(of: effect) else { return }
         // The answer is lost on its way, with the process.
         if faults > 0, chance(2) { return try await crash() }
         guard let execution = executions[effect.run], execution.machine.epoch == effect.epoch else { return }
@@ -262,7 +263,12 @@ final class SimulatedHost {
         try await advance(execution)
     }
 
-    private func outcome(of effect: Pending) throws -> EffectResult {
+    private func outcome(of effect: Pending) async throws -> EffectResult? {
+        if case .state(let key) = effect.start.effect {
+            guard let run = executions[effect.run]?.run else { return nil }
+            return await StateValue.read(
+                key, of: run, in: journal, ambient: context.ambient, logger: Logger(label: "test"))
+        }
         guard case .http(let call) = effect.start.effect else {
             return .outcome(.success(JSON.bool(true).bytes), attempts: 1, startedAt: now)
         }

@@ -72,6 +72,10 @@ import Testing
         for (index, program) in programs.enumerated() {
             guard let history = try await journal.history(run: "run_\(index)") else { continue }
             try check(program, history, isCancelling: isCancelling, host)
+            let counted = try await journal.state(namespace: "main", workflow: "p\(index)", key: "n")
+            let count = counted.flatMap { try? JSON(parsing: $0) }?.int ?? 0
+            let isRight = isCancelling ? count <= program.count : count == program.count
+            try check(isRight, "counted \(count) of \(program.count)\n\(program.script)", host)
         }
         try (journal as? SQLiteJournal)?.close()
     }

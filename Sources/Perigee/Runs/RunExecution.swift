@@ -37,8 +37,7 @@ final class RunExecution {
     var run: RunRecord { host.machine.run }
 
     init(machine: RunMachine, compiled: CompiledBundle, context: RunContext) throws {
-        host = RunHost(
-            machine: machine, compiled: compiled, settings: context.settings, ambient: context.ambient)
+        host = RunHost(machine: machine, compiled: compiled, context: context)
         self.compiled = compiled
         var seed = SeededRandom(run: machine.run.seed + "/math.random")
         state = try LuaState(
@@ -180,6 +179,7 @@ struct RunContext: Sendable {
     var settings: Settings
     var limits: LuaLimits
     var publicURL: String
+    var findWorkflow: @Sendable (String) -> NamedWorkflow
 }
 
 extension Commit.Next {

@@ -10,12 +10,14 @@ final class RunHost: LuaHost {
     private let compiled: CompiledBundle
     private let settings: Settings
     private let ambient: any Ambient
+    private let findWorkflow: @Sendable (String) -> NamedWorkflow
 
-    init(machine: RunMachine, compiled: CompiledBundle, settings: Settings, ambient: any Ambient) {
+    init(machine: RunMachine, compiled: CompiledBundle, context: RunContext) {
         self.machine = machine
         self.compiled = compiled
-        self.settings = settings
-        self.ambient = ambient
+        settings = context.settings
+        ambient = context.ambient
+        findWorkflow = context.findWorkflow
     }
 
     func module(_ name: String) -> LuaChunk? {
@@ -48,12 +50,24 @@ final class RunHost: LuaHost {
             verb: verb, label: label, arguments: Payload(parts[2]), secrets: secrets, line: line)
         if parts.count > 3 { request.was = JSONElements.text(parts[3]) }
         if verb == "config" { request.known = settings.configOutcome(label) }
+        request.target = target(verb, parts[2])
         request.isImmediate = !function.maySuspend
         switch function {
         case .await_checkpoint: return answer(machine.beginCheckpoint(request))
         case .end_checkpoint:
             return answer(machine.endCheckpoint(request, at: ambient.now), maySuspend: false)
         default: return answer(machine.request(request, at: ambient.now), maySuspend: function.maySuspend)
+        }
+    }
+
+    /// The workflow of which a verb starts a run.
+    private func target(_ verb: String, _ arguments: ArraySlice<UInt8>) -> NamedWorkflow? {
+        switch verb {
+        case "flow.start", "flow.call":
+            let name = (try? JSON(parsing: arguments, maxDepth: 80))?["workflow"]?.string
+            return findWorkflow(name ?? "")
+        case "flow.continue": return findWorkflow(machine.run.workflow)
+        default: return nil
         }
     }
 
@@ -78,6 +92,9 @@ final class RunHost: LuaHost {
         case .shield: machine.shield(values.first == .bool(true))
         case .enter: machine.enter(values.first?.string ?? "")
         case .leave: machine.leave()
+        case .branch_line:
+            return .value(JSON.array(machine.branchLine.map { .int(Int64($0)) }).bytes)
+        case .release: machine.release(values.first?.string ?? "")
         case .changed:
             let isChanged = machine.hasChanged(values.first?.string ?? "", line: line, at: ambient.now)
             return .value(JSON.bool(isChanged).bytes)
@@ -120,7 +137,7 @@ final class RunHost: LuaHost {
 
     private func annotate(_ values: [JSON]) {
         guard values.count >= 3 else { return }
-        let kind: Annotation.Kind = values[0].string == "log" ? .log : .note
+        let kind = values[0].string.flatMap(Annotation.Kind.init) ?? .note
         let text = String((values[2].string ?? "").prefix(RunHost.maxNote))
         let data = values.count > 3 && values[3] != .null ? values[3].bytes : nil
         machine.annotate(kind, level: values[1].string ?? "info", text: text, data: data, at: ambient.now)

@@ -16,8 +16,10 @@ extension RunMachine {
             droppedEffects.append(token)
             starting.removeAll { $0.token == token }
         }
-        if case .wait(_, let id)? = branches[branch]?.block, waiting.removeValue(forKey: id) != nil {
+        if case .wait(let step, let id)? = branches[branch]?.block, waiting.removeValue(forKey: id) != nil {
             unsaved.closes.append(id)
+            // It may have been granted meanwhile.
+            if step.verb == "flow.lock" { unsaved.releases.append(id) }
         }
         if case .recorded(let address)? = branches[branch]?.block { replaying[address] = nil }
         if case .fresh? = branches[branch]?.block { fresh.removeAll { $0 == branch } }

@@ -38,6 +38,7 @@ extension RunMachine {
         }
         begin(at: now)
         if let next { return .act(.commit(commit(next: next, at: now))) }
+        if !ready.isEmpty { return .advance }
         return .act(action(at: now))
     }
 
@@ -159,30 +160,42 @@ extension RunMachine {
         for number in numbers {
             guard next == nil, case .fresh(let step, let plan)? = branches[number]?.block else { continue }
             switch plan {
-            case .wait(let kind, let dueAt):
-                let wait = WaitID.make(run: run.id, sequence: log.nextSequence, kind: kind)
-                record(.waitOpened(step, wait: wait), at: now)
-                unsaved.opens.append(
-                    Wait(id: wait, address: step.address, kind: kind, openedAt: now, dueAt: dueAt))
-                waiting[wait] = number
-                branches[number]?.block = .wait(step, id: wait)
-            case .effect(let effect):
-                effectCount += 1
-                effects[effectCount] = (number, step)
-                starting.append(Start(effect: effect, step: step, token: effectCount))
-                branches[number]?.block = .effect(step, token: effectCount)
+            case .wait(let kind, let dueAt): wait(kind, dueAt: dueAt, step, for: number, at: now)
+            case .effect(let effect): perform(effect, step, for: number)
+            case .read(let key): read(key, step, for: number, at: now)
+            case .child(let child): start(child, step, for: number, at: now)
+            case .goOn(let continuation): goOn(continuation, step, for: number, at: now)
             case .stop(let text):
                 let reason = JSON.object(text.map { ["reason": .string($0)] } ?? [:])
                 next = .ended(.stopped, output: reason.bytes, error: nil)
             case .attention(let error): attention(error.json, at: step)
-            case .emit: break
+            case .emit, .write: break
             }
         }
     }
 
+    mutating func wait(
+        _ kind: Wait.Kind, dueAt: Timestamp?, _ step: Step, for branch: Int, at now: Timestamp
+    ) {
+        let wait = WaitID.make(run: run.id, sequence: log.nextSequence, kind: kind)
+        record(.waitOpened(step, wait: wait), at: now)
+        unsaved.opens.append(
+            Wait(id: wait, address: step.address, kind: kind, openedAt: now, dueAt: dueAt))
+        waiting[wait] = branch
+        branches[branch]?.block = .wait(step, id: wait)
+    }
+
+    mutating func perform(_ effect: Effect, _ step: Step, for branch: Int) {
+        effectCount += 1
+        effects[effectCount] = (branch, step)
+        starting.append(Start(effect: effect, step: step, token: effectCount))
+        branches[branch]?.block = .effect(step, token: effectCount)
+    }
+
     mutating func action(at now: Timestamp) -> Action {
         if effects.isEmpty { return .commit(commit(next: isPausing ? .paused : .waiting, at: now)) }
-        if unsaved.hasFacts { return .commit(commit(next: .running, at: now)) }
+        let needsRecord = starting.isEmpty || starting.contains(where: needsRecord)
+        if unsaved.hasFacts, needsRecord { return .commit(commit(next: .running, at: now)) }
         return starting.isEmpty ? .rest : .perform(takeStarting())
     }
 
@@ -201,6 +214,8 @@ extension RunMachine {
 
     /// The script returned, failed or was ended; ``settle(at:)`` then gives the last commit.
     mutating func end(_ end: Commit.Next) {
+        // A run that is tried again goes on inside the locks that it had.
+        if case .attention = end { unsaved.unlocks = [] }
         next = end
     }
 
@@ -208,7 +223,7 @@ extension RunMachine {
     mutating func attention(_ error: JSON, at step: Step?) {
         var fields = error.object ?? [:]
         if let step { fields["step"] = .string(step.address.label) }
-        next = .attention(error: JSON.object(fields).bytes)
+        end(.attention(error: JSON.object(fields).bytes))
     }
 
     /// A hook of the workflow runs before the end that was decided.

@@ -12,6 +12,8 @@ struct StepRequest: Sendable {
     var line: Int
     /// The outcome, for a verb that the host answers by itself.
     var known: Outcome?
+    /// For a verb that starts another run.
+    var target: NamedWorkflow?
     /// Whether the verb can't suspend the script.
     var isImmediate = false
 }
@@ -113,6 +115,7 @@ struct RunMachine {
         log = RunLog(entries)
         notes = RunNotes(generation: log.resets)
         branches = [0: Branch(number: 0, path: "")]
+        unsaved.releases = Lock.takenBack(entries)
         take(claimed)
     }
 
@@ -146,7 +149,8 @@ struct RunMachine {
         if request.isImmediate || request.known != nil { return finish(step, request.known, at: now) }
         guard !isFull else { return .deliver(.failure(RunMachine.tooLong.bytes)) }
         do {
-            let plan = try StepPlan(step, secrets: request.secrets, run: run, now: now)
+            let plan = try StepPlan(
+                step, secrets: request.secrets, run: run, target: request.target, now: now)
             branches[current]?.block = .fresh(step, plan)
             fresh.append(current)
             return .suspend
@@ -204,6 +208,7 @@ struct RunMachine {
                     unsaved.emits.append(
                         Unsaved.Emit(type: type, data: data, sequence: log.nextSequence))
                 }
+                if case .write(let write) = plan { unsaved.writes.append(write) }
             } catch {
                 outcome = .failure(error.bytes)
             }

@@ -14,6 +14,7 @@ final class RunServices: Sendable {
     private let dispatcher: Dispatcher
     private let reminders: ReminderClock
     private let waiters: EndWaiters
+    private let onChildrenClosed: @Sendable (String) -> Void
     /// Chunks of versions that are no longer the newest, by bundle.
     private let bundles = Mutex<[String: CompiledBundle]>([:])
 
@@ -25,7 +26,8 @@ final class RunServices: Sendable {
     init(
         context: RunContext, journal: any Journal, registry: ScriptRegistry, activity: ActivityHub,
         http: (any HTTPTransport)?, functions: FunctionTable, dispatcher: Dispatcher,
-        reminders: ReminderClock, waiters: EndWaiters, logger: Logger
+        reminders: ReminderClock, waiters: EndWaiters, logger: Logger,
+        onChildrenClosed: @escaping @Sendable (String) -> Void
     ) {
         self.context = context
         self.journal = journal
@@ -37,6 +39,7 @@ final class RunServices: Sendable {
         self.dispatcher = dispatcher
         self.reminders = reminders
         self.waiters = waiters
+        self.onChildrenClosed = onChildrenClosed
     }
 
     var now: Timestamp { context.ambient.now }
@@ -149,20 +152,24 @@ final class RunServices: Sendable {
     func committed(_ commit: Commit, _ receipt: CommitReceipt, _ execution: RunExecution?) {
         if receipt.wakesRuns { dispatcher.poke() }
         activity.send(cancelled: receipt.cancelled, to: waiters)
-        if let due = commit.opens.compactMap(\.dueAt).min() { dispatcher.note(due: due) }
+        let dues = commit.opens.compactMap(\.dueAt) + commit.starts.compactMap(\.startAt)
+        if let due = dues.min() { dispatcher.note(due: due) }
         for case .approval(let request) in commit.opens.map(\.kind) {
             if let first = request.remindAt.first { reminders.note(due: first) }
         }
         guard let run = execution?.run else { return }
+        if receipt.closesChildren { onChildrenClosed(run.id) }
+        for annotation in commit.annotations where annotation.kind == .metric {
+            let value = annotation.data.flatMap { try? JSON(parsing: $0) }?["value"]?.double ?? 0
+            tell(.metric(run: run.id, workflow: run.workflow, name: annotation.text, value: value))
+        }
         for entry in commit.entries {
             guard case .waitOpened(let step, let wait) = entry.fact else { continue }
-            let isApproval = Approval.kinds[step.verb] != nil
             tell(
                 .waiting(
                     run: run.id, workflow: run.workflow, step: step.address.label,
-                    what: isApproval
-                        ? "for a decision" : step.verb == "sleep" ? "for its time" : "for an event",
-                    approval: isApproval ? wait : nil))
+                    what: StepPlan.awaited(by: step.verb),
+                    approval: Approval.kinds[step.verb] == nil ? nil : wait))
         }
         let milliseconds = commit.at.milliseconds - (run.startedAt ?? run.createdAt).milliseconds
         switch commit.next {
@@ -191,6 +198,9 @@ final class RunServices: Sendable {
         report: @escaping @Sendable (AttemptDetail) async -> Void
     ) async -> EffectResult? {
         switch effect {
+        case .state(let key):
+            return await StateValue.read(
+                key, of: run, in: journal, ambient: context.ambient, logger: logger)
         case .http(let call):
             let attempts = HTTPAttempts(
                 transport: http.transport, ambient: context.ambient, settings: context.settings,

@@ -9,6 +9,14 @@ enum StepPlan: Sendable {
     case wait(Wait.Kind, dueAt: Timestamp?)
     /// Does something that the outside world sees.
     case effect(Effect)
+    /// Changes a durable value with the next commit.
+    case write(StateWrite)
+    /// Reads a durable value.
+    case read(String)
+    /// Starts another run with the next commit.
+    case child(Result<ChildStart, ScriptError>)
+    /// Ends the run, and another one goes on.
+    case goOn(Result<NewRun, ScriptError>)
     /// Ends the run on purpose.
     case stop(String?)
     /// The run can't go on until a person resolves this.
@@ -17,7 +25,9 @@ enum StepPlan: Sendable {
     /// Reads a step.
     ///
     /// - Throws: ``ScriptError`` for arguments that make no sense; it is raised in the script.
-    init(_ step: Step, secrets: [SecretUse], run: RunRecord, now: Timestamp) throws(ScriptError) {
+    init(
+        _ step: Step, secrets: [SecretUse], run: RunRecord, target: NamedWorkflow? = nil, now: Timestamp
+    ) throws(ScriptError) {
         let arguments = (try? JSON(parsing: step.arguments, maxDepth: 80)) ?? .null
         switch step.verb {
         case "sleep": self = Sleep.plan(arguments, now: now)
@@ -25,6 +35,11 @@ enum StepPlan: Sendable {
         case "emit": self = Emit.plan(arguments)
         case "call": self = .effect(.call(CallFunction(arguments, step: step, run: run)))
         case "undo": self = .attention(Saga.attention(arguments))
+        case "flow.lock": self = Lock.plan(arguments, now: now)
+        case let verb where verb.hasPrefix("flow.state."): self = try StateValue.plan(verb, arguments)
+        case "flow.start", "flow.call":
+            self = Child.plan(arguments, step: step, run: run, target: target, now: now)
+        case "flow.continue": self = Continuation.plan(arguments, run: run, target: target)
         case "flow.stop": self = .stop(arguments["text"]?.string)
         case let verb where Approval.kinds[verb] != nil:
             self = try Approval.plan(Approval.kinds[verb] ?? .approval, arguments, now: now)
@@ -39,13 +54,32 @@ enum StepPlan: Sendable {
 
     /// What a script is given when its wait was answered.
     static func outcome(of answer: WaitAnswer, verb: String, publicURL: String) -> Outcome {
-        Approval.kinds[verb] != nil
-            ? Approval.outcome(answer, publicURL: publicURL) : .success(answer.payload ?? JSON.null.bytes)
+        switch verb {
+        case "flow.lock": Lock.outcome(answer)
+        case "flow.call", "flow.start": Child.outcome(answer, verb: verb)
+        default:
+            Approval.kinds[verb] != nil
+                ? Approval.outcome(answer, publicURL: publicURL)
+                : .success(answer.payload ?? JSON.null.bytes)
+        }
+    }
+
+    /// What a run waits for at a step, for people.
+    static func awaited(by verb: String) -> String {
+        switch verb {
+        case "sleep": "for its time"
+        case "flow.lock": "for a lock"
+        case "flow.call": "for another run"
+        case "flow.start": "for its start"
+        default: Approval.kinds[verb] != nil ? "for a decision" : "for an event"
+        }
     }
 }
 
 /// Something that the outside world sees.
 enum Effect: Sendable {
+    /// Nobody sees it: a durable value is read.
+    case state(key: String)
     case http(HTTPCall)
     case call(CallFunction)
 }

@@ -13,12 +13,20 @@ struct Unsaved: Sendable {
     var opens: [Wait] = []
     var closes: [String] = []
     var prunes: [String] = []
+    /// Locks that no branch waits for any longer.
+    var releases: [String] = []
+    /// Locks that the script gave back, also those of which a replay says so again.
+    var unlocks: [String] = []
+    var releasesNow = false
+    var writes: [StateWrite] = []
+    var starts: [NewRun] = []
+    var continuation: NewRun?
     var emits: [Emit] = []
     var annotations: [Annotation] = []
     var tags: Payload?
     var statusText: String?
 
-    var hasFacts: Bool { !entries.isEmpty || !closes.isEmpty }
+    var hasFacts: Bool { !entries.isEmpty || !closes.isEmpty || releasesNow }
 
     var isShown: Bool { !annotations.isEmpty || tags != nil || statusText != nil }
 
@@ -33,7 +41,8 @@ struct Unsaved: Sendable {
         }
         return Commit(
             run: machine.run.number, epoch: machine.epoch, at: now, entries: entries, opens: opens,
-            closes: closes, prunes: prunes, emits: emitted, annotations: annotations, tags: tags,
+            closes: closes, prunes: prunes, releases: releases + unlocks, writes: writes, starts: starts,
+            continuation: continuation, emits: emitted, annotations: annotations, tags: tags,
             statusText: statusText, watches: machine.hasOpenWaits, next: next)
     }
 }

@@ -7,7 +7,7 @@ import PerigeeLua
 /// Only those whose name begins with `await_` may suspend the script.
 enum HostFunction: String, CaseIterable {
     case await_step, await_join, await_checkpoint, step, end_checkpoint
-    case begin_branch, stop_branches, shield, enter, leave, changed
+    case begin_branch, stop_branches, branch_line, shield, enter, leave, changed, release
     case note, tag, status, now, clock, today, uuid, random, run_info
     case unknown_name, nearest, duration, time
     case time_text, zone_offset, zone_time, regex, text_case, sha256

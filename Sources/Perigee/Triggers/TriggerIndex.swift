@@ -101,7 +101,10 @@ struct RunStart {
 
     /// The run; one whose input has faults is created all the same and needs attention, so that nothing is lost.
     func newRun(correlationID: String?, ambient: any Ambient) -> NewRun {
-        let id = ambient.identifier("run")
+        newRun(id: ambient.identifier("run"), correlationID: correlationID)
+    }
+
+    func newRun(id: String, correlationID: String?) -> NewRun {
         let error = faults.isEmpty ? nil : RunStart.error(faults).bytes
         return NewRun(
             id: id, workflow: target.version.workflow, version: target.version.number,

@@ -43,6 +43,7 @@ struct RunView {
     var failure: Failure?
     var waits: [WaitLine]
     var blocked: BlockedLine?
+    var relations: RelationsView
     var canCancel: Bool
     var more: RunActionsView
     var input: String
@@ -55,7 +56,10 @@ struct RunView {
 
 extension RunView {
     /// - Parameter now: up to when a run that goes on is drawn.
-    init(_ history: RunHistory, audit: [AuditRecord] = [], now: Timestamp) {
+    init(
+        _ history: RunHistory, _ relations: RunRelations = RunRelations(), audit: [AuditRecord] = [],
+        now: Timestamp
+    ) {
         let run = history.run
         id = run.id
         workflow = run.workflow
@@ -74,7 +78,8 @@ extension RunView {
             "\(name): \(value.string ?? value.text)"
         }
         failure = run.error.map { Failure(JSON($0)) }
-        waits = run.waits.map { WaitLine($0, now: now) }
+        waits = run.waits.map { WaitLine($0, relations, now: now) }
+        self.relations = RelationsView(run, relations, now: now)
         blocked = run.blockedBy.map { BlockedLine(sentence: $0.sentence, runs: $0.runs) }
         canCancel = !run.status.isFinal
         input = JSON(run.input).pretty()
@@ -107,7 +112,7 @@ extension RunView.Failure {
 }
 
 extension RunView.WaitLine {
-    init(_ wait: Wait, now: Timestamp) {
+    init(_ wait: Wait, _ relations: RunRelations, now: Timestamp) {
         let label = wait.address.label
         let since = durationText(from: wait.openedAt, to: now)
         switch wait.kind {
@@ -119,6 +124,13 @@ extension RunView.WaitLine {
             ]
             sentence = "\(label): waits for \(what[request.kind] ?? ""), for \(since) so far"
             address = "/approvals/\(wait.id)"
+        case .lock(let key):
+            let lock = relations.awaitedLocks.first { $0.key == key }
+            let others = lock.map { $0.ahead > 0 ? ", and \($0.ahead) wait before it" : "" } ?? ""
+            let holder = lock.map { " that \($0.holder) holds\(others)" } ?? ""
+            sentence = "\(label): waits for the lock \(key)\(holder), for \(since) so far"
+        case .child(let run): sentence = "\(label): waits for the run \(run) to end, for \(since) so far"
+        case .started(let run): sentence = "\(label): starts the run \(run)"
         }
         due = TimeView(wait.dueAt)
     }
@@ -133,6 +145,8 @@ func triggerText(_ trigger: JSON) -> String {
     if trigger["manual"] != nil { return "by hand" }
     switch trigger["type"]?.string {
     case "manual": return "by hand"
+    case "run": return "by \(trigger["workflow"]?.string ?? "another run")"
+    case "continued": return "to go on for another run"
     case "rerun":
         let step = trigger["step"]?.string.map { " from \"\($0)\" on" } ?? ""
         return "again after \(trigger["run"]?.string ?? "another run")\(step)"
@@ -160,7 +174,8 @@ extension Pages {
         return await page(
             "run", title: "\(StatusView.of(history.run.status).word) · \(history.run.workflow)",
             section: .runs,
-            content: RunView(history, audit: audit, now: clock.now),
+            content: RunView(
+                history, try await host.relations(run: history.run.id), audit: audit, now: clock.now),
             live: isOver ? nil : "/v1/stream?run=\(percentEncoded(id))")
     }
 

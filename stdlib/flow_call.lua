@@ -1,0 +1,3 @@
+-- flow.call(label, workflow, input, { key, timeout, on_parent_end }) -> result of another run
+local host = ...
+return host.load("flow_child").call

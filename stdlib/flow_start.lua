@@ -1,0 +1,3 @@
+-- flow.start(label, workflow, input, { after, key, on_parent_end }) -> id of another run
+local host = ...
+return host.load("flow_child").start
