@@ -51,6 +51,12 @@ final class Command {
         id = pid
     }
 
+    deinit {
+        // A process that has ended and that nobody waits for keeps the thread busy that waits for exit tests.
+        send(SIGKILL)
+        wait()
+    }
+
     /// Runs a command to its end.
     static func run(
         _ arguments: [String], in folder: URL, environment: [String: String] = [:]

@@ -25,6 +25,8 @@ indirect enum Statement {
     case count(Int)
     /// A lock for which the programs, and the branches of one, take turns.
     case lock(Int, Block)
+    /// A run of another workflow, called or only started.
+    case child(Int, Block, hops: Int, isAwaited: Bool)
 }
 
 /// Statements with a number of their own; one that fails raises after them.
@@ -38,6 +40,18 @@ extension Int {
     var answer: Int { self * 7 % 101 + 1 }
 
     func mixed(with other: Int) -> Int { (self * 31 + other) % 1_000_003 }
+}
+
+/// A workflow whose runs others start: it continues as a fresh run some times, and then runs its block.
+struct ChildProgram {
+    var id: Int
+    var block: Block
+    var hops: Int
+    /// How often it is started.
+    var times: Int
+
+    /// How much its runs count.
+    var count: Int { times * (hops + block.count) }
 }
 
 // MARK: What it comes to
@@ -54,6 +68,9 @@ extension Block {
 
     /// How often one run of it counts.
     var count: Int { statements.reduce(0) { $0 + $1.count } }
+
+    /// The workflows that one run of it starts, and those that they start.
+    var children: [ChildProgram] { statements.flatMap(\.children) }
 }
 
 extension Statement {
@@ -73,6 +90,7 @@ extension Statement {
         case .sort(let id): (1...4).reduce(id) { $0.mixed(with: $1) }
         case .count(let id): id
         case .lock(_, let block): block.value() ?? 37
+        case .child(let id, let block, _, let isAwaited): isAwaited ? block.value() ?? 41 : id
         }
     }
 
@@ -97,6 +115,24 @@ extension Statement {
         default: 0
         }
     }
+
+    var children: [ChildProgram] {
+        switch self {
+        case .child(let id, let block, let hops, _):
+            [ChildProgram(id: id, block: block, hops: hops, times: 1)] + block.children
+        case .parallel(_, let blocks, _): blocks.flatMap(\.children)
+        case .each(_, let items, let block, _):
+            block.children.map { child in
+                var child = child
+                child.times *= items
+                return child
+            }
+        case .saga(_, _, let block, _), .checkpoint(_, let block), .coroutine(_, let block),
+            .lock(_, let block):
+            block.children
+        default: []
+        }
+    }
 }
 
 // MARK: How it is written
@@ -111,6 +147,26 @@ extension Block {
           run = function(input)
             local main = \(lua)
             return main()
+          end,
+        }
+        """
+    }
+
+    /// The text of a whole script whose runs others start.
+    func script(hops: Int) -> String {
+        """
+        local function mix(a, b) return (a * 31 + b) % 1000003 end
+        return workflow {
+          on = { manual = true },
+          run = function(input)
+            local hop = input.hop or 0
+            if hop < \(hops) then
+              flow.state.add("n", 1)
+              flow.continue { hop = hop + 1 }
+            end
+            local ok, value = pcall(\(lua))
+            if not ok then flow.fail("on purpose") end
+            return value
           end,
         }
         """
@@ -204,6 +260,13 @@ extension Statement {
             (function() local ok, value = pcall(flow.lock, "Lock \(id)", "l\(id)", \(block.lua))
             return ok and value or 37 end)()
             """
+        case .child(let id, _, _, true):
+            """
+            (function() local ok, value = pcall(flow.call, "Child \(id)", "c\(id)", { from = "main" })
+            return ok and value or 41 end)()
+            """
+        case .child(let id, _, _, false):
+            "(function() flow.start(\"Start \(id)\", \"c\(id)\", {}) return \(id) end)()"
         }
     }
 }
@@ -235,7 +298,7 @@ struct ProgramMaker {
     private mutating func statement(depth: Int) -> Statement {
         let id = number()
         let atOnce = Int.random(in: 1...4, using: &random)
-        switch Int.random(in: 0..<(depth < 3 ? 19 : 10), using: &random) {
+        switch Int.random(in: 0..<(depth < 3 ? 21 : 10), using: &random) {
         case 0, 1: return .call(id)
         case 2: return .refusedCall(id)
         case 3: return .timer(id)
@@ -257,6 +320,10 @@ struct ProgramMaker {
                 fails: Int.random(in: 0..<2, using: &random) == 0)
         case 15: return .checkpoint(id, block(depth: depth + 1, mayFail: true))
         case 16, 17: return .lock(id, block(depth: depth + 1, mayFail: true))
+        case 18, 19:
+            return .child(
+                id, block(depth: depth + 1, mayFail: true), hops: Int.random(in: 0...2, using: &random),
+                isAwaited: Int.random(in: 0..<4, using: &random) > 0)
         default: return .coroutine(id, block(depth: depth + 1, mayFail: true))
         }
     }

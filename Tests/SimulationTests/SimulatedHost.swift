@@ -6,6 +6,24 @@ import PerigeeTesting
 
 @testable import Perigee
 
+/// A workflow that is simulated.
+struct Simulated: Sendable {
+    let compiled: CompiledBundle
+    let target: TriggerIndex.Target
+
+    init(_ name: String, script: String) throws {
+        var files = Stdlib.files
+        files[name + ".lua"] = script
+        let bundle = ScriptBundle(workflow: name, files: files)
+        compiled = try CompiledBundle(bundle)
+        let version = WorkflowVersion(
+            namespace: "main", workflow: name, number: 1, bundle: "b",
+            createdAt: Timestamp(milliseconds: 1_790_000_000_000))
+        target = TriggerIndex.Target(
+            version: version, definition: try WorkflowDefinition(.object([:]), bundle: bundle))
+    }
+}
+
 /// A host whose every choice comes from a seed: the engine's own executions and journal, with the order of answers,
 /// the clock and the crashes decided here instead of by threads.
 final class SimulatedHost {
@@ -24,7 +42,7 @@ final class SimulatedHost {
 
     private let journal: any Journal
     private let context: RunContext
-    private let programs: [String: CompiledBundle]
+    private let programs: [String: Simulated]
     private var random: SeededGenerator
     /// How many of a hundred commits fail, before or after they are durable.
     private let faults: Int
@@ -38,7 +56,7 @@ final class SimulatedHost {
     private(set) var trace: [String] = []
 
     init(
-        journal: any Journal, programs: [String: CompiledBundle], random: SeededGenerator, faults: Int
+        journal: any Journal, programs: [String: Simulated], random: SeededGenerator, faults: Int
     ) {
         self.journal = journal
         self.programs = programs
@@ -47,7 +65,9 @@ final class SimulatedHost {
         context = RunContext(
             ambient: ManualClock(), settings: Settings(secret: { _ in nil }, config: { _ in nil }),
             limits: LuaLimits(), publicURL: "http://localhost",
-            findWorkflow: { .failure(Child.unknown($0, near: nil)) })
+            findWorkflow: {
+                programs[$0].map { .success($0.target) } ?? .failure(Child.unknown($0, near: nil))
+            })
     }
 
     private func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
@@ -166,7 +186,7 @@ final class SimulatedHost {
 
     private func take(_ claimed: ClaimedRun) async throws {
         say("take \(claimed.run.id) epoch \(claimed.run.epoch)")
-        guard let compiled = programs[claimed.run.workflow] else { return }
+        guard let compiled = programs[claimed.run.workflow]?.compiled else { return }
         let execution: RunExecution
         if let resident = executions.removeValue(forKey: claimed.run.number),
             resident.machine.epoch == claimed.run.epoch - 1

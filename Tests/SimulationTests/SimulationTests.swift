@@ -39,11 +39,13 @@ import Testing
         var maker = ProgramMaker(SeededGenerator(seed: seed))
         let count = Int.random(in: 1...3, using: &maker.random)
         let programs = (0..<count).map { _ in maker.program() }
-        var compiled: [String: CompiledBundle] = [:]
+        var compiled: [String: Simulated] = [:]
         for (index, program) in programs.enumerated() {
-            var files = Stdlib.files
-            files["p\(index).lua"] = program.script
-            compiled["p\(index)"] = try CompiledBundle(ScriptBundle(workflow: "p\(index)", files: files))
+            compiled["p\(index)"] = try Simulated("p\(index)", script: program.script)
+            for child in program.children {
+                let script = child.block.script(hops: child.hops)
+                compiled["c\(child.id)"] = try Simulated("c\(child.id)", script: script)
+            }
         }
         let directory = NSTemporaryDirectory() + "perigee-simulation-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: directory) }
@@ -72,12 +74,45 @@ import Testing
         for (index, program) in programs.enumerated() {
             guard let history = try await journal.history(run: "run_\(index)") else { continue }
             try check(program, history, isCancelling: isCancelling, host)
-            let counted = try await journal.state(namespace: "main", workflow: "p\(index)", key: "n")
-            let count = counted.flatMap { try? JSON(parsing: $0) }?.int ?? 0
-            let isRight = isCancelling ? count <= program.count : count == program.count
-            try check(isRight, "counted \(count) of \(program.count)\n\(program.script)", host)
+            try await checkCount("p\(index)", program.count, journal, isCancelling: isCancelling, host)
+            for child in program.children {
+                try await check(child, journal, isCancelling: isCancelling, host)
+            }
         }
         try (journal as? SQLiteJournal)?.close()
+    }
+
+    /// Counting in a durable value loses nothing and adds nothing.
+    private static func checkCount(
+        _ workflow: String, _ expected: Int, _ journal: any Journal, isCancelling: Bool, _ host: SimulatedHost
+    ) async throws {
+        let counted = try await journal.state(namespace: "main", workflow: workflow, key: "n")
+        let count = counted.flatMap { try? JSON(parsing: $0) }?.int ?? 0
+        let isRight = isCancelling ? count <= expected : count == expected
+        try check(isRight, "\(workflow) counted \(count) of \(expected)", host)
+    }
+
+    /// Every start has its runs: one for each time that it continues, and one that ends.
+    private static func check(
+        _ child: ChildProgram, _ journal: any Journal, isCancelling: Bool, _ host: SimulatedHost
+    ) async throws {
+        let query = RunQuery(namespace: "main", workflows: ["c\(child.id)"], limit: 500)
+        let runs = try await journal.runs(query).runs
+        let text = child.block.script(hops: child.hops)
+        try check(
+            isCancelling || runs.count == child.times * (child.hops + 1),
+            "\(runs.count) runs of c\(child.id), started \(child.times) times\n\(text)", host)
+        for run in runs {
+            guard let history = try await journal.history(run: run.id) else { continue }
+            let expected: RunStatus =
+                run.continuedAs != nil ? .continued : child.block.fails ? .failed : .completed
+            try check(
+                run.status == expected || isCancelling && [.cancelled, .terminated].contains(run.status),
+                "\(run.id) of c\(child.id) is \(run.status), not \(expected)\n\(text)", host)
+            try check(run.correlationID == "c", "\(run.id) lost its correlation id", host)
+            try checkSteps(history, host)
+        }
+        try await checkCount("c\(child.id)", child.count, journal, isCancelling: isCancelling, host)
     }
 
     private static func check(_ condition: Bool, _ what: String, _ host: SimulatedHost) throws {
@@ -100,19 +135,21 @@ import Testing
                 value == expected, "\(why)gave \(value as Any), expected \(expected)\n\(program.script)", host
             )
         }
+        try checkSteps(history, host)
+    }
+
+    private static func checkSteps(_ history: RunHistory, _ host: SimulatedHost) throws {
         var steps: [StepAddress: Int] = [:]
         for case .stepCompleted(let step, _, _, _) in history.entries.map(\.fact) {
             steps[step.address, default: 0] += 1
         }
         try check(
             steps.values.allSatisfy { $0 == 1 }, "recorded twice: \(steps.filter { $0.value > 1 })", host)
-        try checkSagas(program, Set(steps.keys), isComplete: run.status == .completed, host)
+        try checkSagas(Set(steps.keys), host)
     }
 
     /// Every step of a saga that failed is undone once, and of one that succeeded never.
-    private static func checkSagas(
-        _ program: Block, _ steps: Set<StepAddress>, isComplete: Bool, _ host: SimulatedHost
-    ) throws {
+    private static func checkSagas(_ steps: Set<StepAddress>, _ host: SimulatedHost) throws {
         for step in steps where step.label.hasPrefix("Do ") {
             let undo = StepAddress(
                 path: step.path, label: "Undo " + step.label.dropFirst(3), occurrence: step.occurrence)
