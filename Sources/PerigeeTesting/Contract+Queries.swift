@@ -4,7 +4,8 @@ extension JournalContract {
     static var queryChecks: [Check] {
         [
             Check(area: "queries", promise: "runs are found by the code of their error") { scene in
-                for (id, error) in [("run_1", #"{"code":"PG1"}"#), ("run_2", "no JSON"), ("run_3", #"{"code":2}"#)] {
+                let errors = [#"{"code":"PG1"}"#, "no JSON", #"{"code":2}"#]
+                for (id, error) in zip(["run_1", "run_2", "run_3"], errors) {
                     let number = try await scene.startClaimed(id)
                     try await scene.commit(
                         Commit(run: number, epoch: 1, at: at(1), next: .attention(error: payload(error))))

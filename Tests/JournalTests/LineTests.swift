@@ -8,7 +8,11 @@ import Testing
         /// Concurrency keys and business keys of all runs that were handed in, by id.
         var starts: [String: (slot: String?, key: String?, conflict: KeyConflict)] = [:]
 
+        /// Runs that went on after they had ended: they stand in line again, and others may have begun meanwhile.
+        var retried: Set<String> = []
+
         mutating func note(_ operation: Operation) {
+            if case .act(let run, .retry, _) = operation { retried.insert(run) }
             // The maker gives the id run_1 to several, to see all but one refused.
             for start in operation.submissions.flatMap(\.starts) where start.id != "run_1" {
                 starts[start.id] = (start.concurrencyKey, start.key, start.onConflict)
@@ -18,7 +22,7 @@ import Testing
         /// What breaks a promise; `nil` if nothing does.
         func fault(_ runs: [RunRecord]) -> String? {
             let open = runs.filter { !$0.status.isFinal }
-            let begun = open.filter { $0.startedAt != nil }
+            let begun = open.filter { $0.startedAt != nil && $0.blockedBy == nil }
             let lines = Dictionary(grouping: begun) { run in
                 starts[run.id]?.slot.map { [run.namespace, run.workflow, $0] }
             }
@@ -43,7 +47,7 @@ import Testing
 
         /// One that waited for its key took its place in the line later than it came.
         private func passed(_ begun: RunRecord, _ waiting: RunRecord) -> Bool {
-            begun.number > waiting.number && !waits(waiting.id)
+            begun.number > waiting.number && !waits(waiting.id) && !retried.contains(waiting.id)
         }
 
         private func waits(_ id: String) -> Bool {
