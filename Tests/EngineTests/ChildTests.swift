@@ -271,7 +271,7 @@ struct ChildTests {
         while commit < 60 {
             let store = MemoryJournal()
             let clock = ManualClock()
-            let crashing = RecoveryTests.CrashingJournal(store, at: commit, after: after)
+            let crashing = CrashingJournal(store, at: commit, after: after)
             let first = try TestHost(scripts: scripts, clock: clock, journal: crashing)
             try await first.start()
             let id = try await first.begin("p").id

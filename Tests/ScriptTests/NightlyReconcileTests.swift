@@ -7,7 +7,7 @@ import Testing
 @Suite("nightly_reconcile", .timeLimit(.minutes(5)))
 struct NightlyReconcileTests {
     /// Two pages of billing accounts, and the CRM's view of them with some that differ.
-    private static func world(accounts: Int, different: Int, failing: Set<Int> = []) -> ShippedScripts.World {
+    static func world(accounts: Int, different: Int, failing: Set<Int> = []) -> ShippedScripts.World {
         ShippedScripts.World { request in
             let url = URLComponents(string: request.url)
             let isSecond = url?.queryItems?.contains { $0.name == "cursor" } ?? false
@@ -31,7 +31,7 @@ struct NightlyReconcileTests {
         }
     }
 
-    private static let tick: JSON = ["scheduled_for": "2026-11-21T01:00:00Z"]
+    static let tick: JSON = ["scheduled_for": "2026-11-21T01:00:00Z"]
 
     private func run(
         _ world: ShippedScripts.World,

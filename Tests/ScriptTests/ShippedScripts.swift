@@ -101,13 +101,16 @@ enum ShippedScripts {
     }
 
     /// Answers what a run waits for until it has ended.
+    ///
+    /// - Parameter goesOn: whether the host can still take it there.
     static func drive(
-        _ host: WorkflowHost, _ id: String, _ clock: ManualClock, _ answer: @Sendable (Wait) -> Answer?
+        _ host: WorkflowHost, _ id: String, _ clock: ManualClock, while goesOn: () -> Bool = { true },
+        _ answer: @Sendable (Wait) -> Answer?
     ) async throws -> RunRecord {
         var answered: Set<String> = []
         while true {
             let run = try await host.run(id: id)
-            if run.status.isFinal || run.status == .attention { return run }
+            if run.status.isFinal || run.status == .attention || !goesOn() { return run }
             for wait in run.waits where !answered.contains(wait.id) {
                 switch answer(wait) {
                 case .decide(let outcome, let by, let comment, let form):
