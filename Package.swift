@@ -24,6 +24,10 @@ let hummingbirdTesting: Target.Dependency = .product(name: "HummingbirdTesting",
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let compression: Target.Dependency = .product(name: "NIOHTTPCompression", package: "swift-nio-extras")
+let structuredFields: Target.Dependency = .product(
+    name: "RawStructuredFieldValues", package: "swift-http-structured-headers")
 let nioTLS: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 
 let package = Package(
@@ -47,7 +51,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/apple/swift-http-structured-headers", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     ],
     targets: [
@@ -64,11 +70,16 @@ let package = Package(
             swiftSettings: house),
         .target(
             name: "Perigee",
-            dependencies: ["PerigeeLua", "PerigeeJournal", "CRegex", lifecycle, crypto, logging],
+            dependencies: [
+                "PerigeeLua", "PerigeeJournal", "CRegex", lifecycle, crypto, logging, structuredFields,
+            ],
             resources: [.embedInCode("stdlib"), .embedInCode("errors")], swiftSettings: house),
         .target(
             name: "PerigeeHTTP",
-            dependencies: ["Perigee", "PerigeeJournal", httpClient, nio, nioPosix, nioHTTP, nioTLS],
+            dependencies: [
+                "Perigee", "PerigeeJournal", httpClient, nio, nioPosix, nioHTTP, nioTLS, nioEmbedded,
+                compression,
+            ],
             swiftSettings: house),
         .target(name: "PerigeeTesting", dependencies: ["Perigee", "PerigeeJournal"], swiftSettings: house),
         .target(

@@ -9,16 +9,18 @@ local methods = { get = "GET", head = "HEAD", post = "POST", put = "PUT", patch 
 -- What one call takes; a connector's own options are in `connector`.
 local known = {
   url = "string", query = "table", headers = "table", auth = { "userdata", "table", "string" }, json = true,
-  form = "table", text = "string", timeout = { "string", "number" }, retry = "table", idempotency = "string",
-  max_bytes = "integer", was = "string",
+  form = "table", multipart = "table", text = "string", bytes = "string", timeout = { "string", "number" },
+  retry = "table", idempotency = "string", max_bytes = "integer", was = "string",
 }
 local connector = {
   base = "string", headers = "table", auth = { "userdata", "table", "string" }, timeout = { "string", "number" },
-  retry = "table", throttle = "table", max_bytes = "integer",
+  retry = "table", throttle = "table", max_bytes = "integer", idempotency_header = { "string", "table" },
 }
 local paging = { page = { "boolean", "table" }, cursor = "table", items = "string", max_pages = "integer" }
 for name, kind in pairs(known) do paging[name] = kind end
-paging.json, paging.form, paging.text, paging.idempotency = nil, nil, nil, nil
+local bodies = { "json", "form", "multipart", "text", "bytes" }
+for _, name in ipairs(bodies) do paging[name] = nil end
+paging.idempotency = nil
 local connector_call = { path = "string" }
 for name, kind in pairs(known) do connector_call[name] = kind end
 connector_call.url = nil
@@ -72,26 +74,38 @@ end
 
 local function one_body(verb, given)
   local count = 0
-  for _, name in ipairs { "json", "form", "text" } do
+  for _, name in ipairs(bodies) do
     if given[name] ~= nil then count = count + 1 end
   end
   if count > 1 then
-    raise { code = "PG1011", kind = "script", message = verb .. " takes one of `json`, `form` and `text`.",
+    raise { code = "PG1011", kind = "script", message = verb .. " takes one of `json`, `form`, `multipart`, `text` and `bytes`.",
             hint = "Keep the one that the receiver expects." }
   end
+end
+
+-- The name of the header, and whether the key stands in quotes in it.
+local function idempotency_header(given)
+  if type(given) ~= "table" then return given and { name = given } end
+  return options.check("http.client: idempotency_header", given, { name = "string", quoted = "boolean" })
 end
 
 local function send(name, label, given, url, defaults)
   local verb = "http." .. name
   one_body(verb, given)
-  local timeout = given.timeout or defaults.timeout
-  return host.await_step(verb, label, {
+  local timeout, auth = given.timeout or defaults.timeout, given.auth or defaults.auth
+  if type(auth) == "table" then host.load("http_auth")(verb, auth) end
+  local reply = host.await_step(verb, label, {
     method = methods[name], url = url, query = given.query, headers = merged(defaults.headers, given.headers),
-    auth = given.auth or defaults.auth, json = given.json, form = given.form, text = given.text,
+    auth = auth, json = given.json, form = given.form, text = given.text,
+    multipart = given.multipart and host.load("http_multipart")(verb, given.multipart),
+    base64 = given.bytes and host.to_base64(given.bytes), idempotency_header = defaults.idempotency_header,
     timeout_milliseconds = timeout and options.duration(verb, "timeout", timeout) or nil,
     retry = retry(verb, given.retry or defaults.retry), idempotency = given.idempotency,
     throttle = defaults.throttle, max_bytes = given.max_bytes or defaults.max_bytes,
   }, given.was)
+  -- A reply that is no text is recorded in Base64.
+  if reply.base64 then reply.body, reply.base64 = host.from_base64(reply.base64), nil end
+  return reply
 end
 
 for name in pairs(methods) do
@@ -122,7 +136,8 @@ function http.client(given)
   options.check("http.client", given, connector)
   local base = options.need("http.client", given or {}, "base", "http.client { base = \"https://api.example\" }")
   local defaults = { headers = given.headers, auth = given.auth, timeout = given.timeout, retry = given.retry,
-                     throttle = throttle(given.throttle), max_bytes = given.max_bytes }
+                     throttle = throttle(given.throttle), max_bytes = given.max_bytes,
+                     idempotency_header = idempotency_header(given.idempotency_header) }
   local client = {}
   local function target(verb, call)
     local path = options.need(verb, call, "path", "{ path = \"/things\" }")

@@ -188,7 +188,8 @@ void pg_open_host(lua_State *L, const char *const *functions, int count) {
     static const luaL_Reg own[] = {
         {"secret", host_secret}, {"array", host_array}, {"is_array", host_is_array}, {"errormeta", host_errormeta},
         {"load", host_load}, {"json_encode", host_json_encode}, {"json_decode", host_json_decode},
-        {"fork", pg_fork}, {"is_cancellation", host_is_cancellation}, {NULL, NULL},
+        {"fork", pg_fork}, {"is_cancellation", host_is_cancellation}, {"to_base64", pg_to_base64},
+        {"from_base64", pg_from_base64}, {NULL, NULL},
     };
     make_metatables(L);
     lua_createtable(L, 0, count + 8);

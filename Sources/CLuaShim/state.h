@@ -149,6 +149,10 @@ int pg_load_chunk(lua_State *L, const char *bytecode, size_t length, const char 
 // calls.c: makes the table `host`.
 void pg_open_host(lua_State *L, const char *const *functions, int count);
 
+// base64.c
+int pg_to_base64(lua_State *L);
+int pg_from_base64(lua_State *L);
+
 // branches.c: the coroutines of a run's branches, in the registry by their numbers.
 int pg_fork(lua_State *L);
 void pg_keep_branch(lua_State *L, int number);

@@ -120,9 +120,16 @@ public final class AsyncHTTPTransport: HTTPTransport {
         if !message.headers.contains(name: "User-Agent") {
             message.headers.add(name: "User-Agent", value: "perigee")
         }
+        if !message.headers.contains(name: "Accept-Encoding") {
+            message.headers.add(name: "Accept-Encoding", value: acceptedCodings)
+        }
         if !hop.body.isEmpty { message.body = .bytes(hop.body) }
         do {
             let response = try await client.execute(message, deadline: call.deadline)
+            let length = response.headers.first(name: "Content-Length").flatMap { Int($0) }
+            if hop.method != "HEAD", let length, length > call.maxReplyBytes {
+                throw HTTPFailure.tooLarge(hop.destination, limit: call.maxReplyBytes, size: length)
+            }
             var body: [UInt8] = []
             for try await part in response.body {
                 guard part.readableBytes <= call.maxReplyBytes - body.count else {
@@ -132,9 +139,10 @@ public final class AsyncHTTPTransport: HTTPTransport {
             }
             // A cancelled task sees the end of the body where the reply is only cut off.
             try Task.checkCancellation()
-            return HTTPReply(
+            let reply = HTTPReply(
                 status: Int(response.status.code), headers: response.headers.map { ($0.name, $0.value) },
                 body: body)
+            return try reply.unpacked(from: hop.destination, limit: call.maxReplyBytes)
         } catch {
             throw HTTPFailure(error, calling: hop.destination, timeoutMilliseconds: call.timeoutMilliseconds)
         }

@@ -40,14 +40,28 @@ extension HTTPFailure {
             hint: "Open the address in a browser to see where it leads, and call that one.")
     }
 
-    static func tooLarge(_ destination: Destination, limit bytes: Int) -> HTTPFailure {
-        let size =
+    /// - Parameters:
+    ///   - bytes: the most that the call takes.
+    ///   - size: how much it is, if the receiver said so.
+    static func tooLarge(_ destination: Destination, limit bytes: Int, size: Int? = nil) -> HTTPFailure {
+        let limit =
             bytes > 0 && bytes % 1_048_576 == 0
             ? "\(bytes / 1_048_576) MiB"
             : bytes > 0 && bytes % 1024 == 0 ? "\(bytes / 1024) KiB" : "\(bytes) bytes"
+        let known = size.map { "has \($0) bytes, which " } ?? ""
         return HTTPFailure(
-            kind: .limit, code: "PG2005", message: "The reply of \(destination.name) is larger than \(size).",
-            hint: "Ask the service for less at a time: one page, fewer fields.")
+            kind: .limit, code: "PG2005",
+            message: "The reply of \(destination.name) \(known)is larger than \(limit).",
+            hint:
+                "Ask the service for less at a time, or set `max_bytes` of the call higher (16 MiB at most).")
+    }
+
+    static func damaged(_ destination: Destination, coding: String) -> HTTPFailure {
+        HTTPFailure(
+            kind: .network, code: "PG2162",
+            message:
+                "The reply of \(destination.name) says that it is packed as \(coding), and can't be unpacked.",
+            hint: "Set headers = { [\"Accept-Encoding\"] = \"identity\" } to have it sent as it is.")
     }
 
     static func timeout(_ destination: Destination, milliseconds: Int) -> HTTPFailure {

@@ -53,7 +53,7 @@ struct Hop: Sendable {
     private static func isCredential(_ name: String) -> Bool {
         let name = name.lowercased()
         return ["authorization", "proxy-authorization", "cookie", "host"].contains(name)
-            || ["token", "key", "secret"].contains { name.contains($0) }
+            || ["token", "key", "secret", "signature"].contains { name.contains($0) }
     }
 
     private static func check(_ name: String, _ value: String) throws(HTTPFailure) {

@@ -177,8 +177,6 @@ struct HTTPVerbTests {
         #expect(policy.delay(after: 1, retryAfter: 7000, random: 0) == 7000)
         let list = try RetryPolicy(["delays": [15_000, 60_000]])
         #expect((1...3).map { list.delay(after: $0, retryAfter: nil, random: 0) } == [15_000, 60_000, nil])
-        let reply = HTTPReply(status: 429, headers: [("Retry-After", "Thu, 01 Jan 1970 00:00:10 GMT")])
-        #expect(HTTPAttempts.retryAfter(reply, now: Timestamp(milliseconds: 4000)) == 6000)
     }
 }
 

@@ -15,6 +15,8 @@ final class LocalServer: Sendable {
     enum Answer: Sendable {
         /// These bytes, then the connection stays open.
         case bytes(String)
+        /// A reply of 200 with a body that need not be text.
+        case raw(headers: [String], body: [UInt8])
         /// These bytes, then the connection is closed.
         case bytesThenClose(String)
         /// These bytes and nothing more, ever.
@@ -117,6 +119,11 @@ private final class Conversation: ChannelInboundHandler {
         switch answer {
         case .bytes(let text), .hang(after: let text):
             channel.writeAndFlush(ByteBuffer(string: text), promise: nil)
+        case .raw(let headers, let body):
+            let lines = ["HTTP/1.1 200 OK"] + headers + ["Content-Length: \(body.count)", "", ""]
+            let head = ByteBuffer(string: lines.joined(separator: "\r\n"))
+            channel.writeAndFlush(head, promise: nil)
+            channel.writeAndFlush(ByteBuffer(bytes: body), promise: nil)
         case .bytesThenClose(let text):
             channel.writeAndFlush(ByteBuffer(string: text)).whenComplete { _ in channel.close(promise: nil) }
         case .reset:

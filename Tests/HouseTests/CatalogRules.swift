@@ -16,6 +16,7 @@ struct CatalogRules {
         "PG1011": "an argument of a verb is missing, of the wrong kind or out of its bounds",
         "PG1013": "a text is no duration, no time or no time zone",
         "PG1014": "a declaration of a workflow can't be understood",
+        "PG1015": "a call's URL, headers or auth can't be sent as they are written",
         "PG1017": "there is no scripts folder",
         "PG1020": "a value is not plain data, or a text not JSON",
         "PG1030": "a script computes for too long",

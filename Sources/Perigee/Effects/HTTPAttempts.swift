@@ -7,6 +7,7 @@ struct HTTPAttempts: Sendable {
     let ambient: any Ambient
     let settings: Settings
     let throttle: Throttle
+    let tokens: TokenCache
     let pause: AttemptPause
     /// Is told every failed attempt that is followed by another, and the last one.
     let onAttempt: @Sendable (AttemptDetail) async -> Void
@@ -14,21 +15,35 @@ struct HTTPAttempts: Sendable {
     func perform(_ call: HTTPCall) async throws(CancellationError) -> EffectResult {
         let startedAt = ambient.now
         var attempt = 1
+        var hasRenewedToken = false
         while true {
             if let limit = call.throttle {
                 try await wait(until: throttle.reserve(call.throttleKey, limit, at: ambient.now))
             }
-            let request: HTTPRequest
-            do { request = try call.request(attempt: attempt, settings: settings) } catch {
+            let access: Result<Access?, HTTPFailure>
+            let result: Result<HTTPReply, HTTPFailure>
+            do {
+                access = try await self.access(for: call)
+                result = try await send(call, attempt, access)
+            } catch let error as ScriptError {
                 return error.code == "PG2030"
                     ? .attention(error)
                     : .outcome(.failure(error.bytes), attempts: attempt, startedAt: startedAt)
-            }
-            let result = await send(request)
+            } catch { throw CancellationError() }
             if case .success(let reply) = result, reply.status < 400 {
                 await onAttempt(detail(call, result, attempt, retryIn: nil))
-                let value = HTTPAttempts.value(reply, attempts: attempt, withBody: request.method != "HEAD")
+                let value = HTTPAttempts.value(reply, attempts: attempt, withBody: call.method != "HEAD")
                 return .outcome(.success(value.bytes), attempts: attempt, startedAt: startedAt)
+            }
+            // A token can end before its time; one that is fresh and refused is a matter of rights.
+            if case .success(let reply) = result, reply.status == 401, !hasRenewedToken,
+                case .success(let access?) = access
+            {
+                tokens.drop(access.token, of: access.credentials)
+                await onAttempt(detail(call, result, attempt, retryIn: 0))
+                hasRenewedToken = true
+                attempt += 1
+                continue
             }
             let delay = delay(call, result, after: attempt)
             await onAttempt(detail(call, result, attempt, retryIn: delay))
@@ -43,6 +58,35 @@ struct HTTPAttempts: Sendable {
 
     private func wait(until moment: Timestamp) async throws(CancellationError) {
         do { try await ambient.sleep(until: moment) } catch { throw CancellationError() }
+    }
+
+    /// What a call proves its right with.
+    private struct Access {
+        let credentials: ClientCredentials
+        let token: String
+    }
+
+    /// The access token of a call, from memory or fetched now; `nil` if it needs none.
+    ///
+    /// - Throws: ``ScriptError`` for an `auth` that can't be used, and when the task is cancelled.
+    private func access(for call: HTTPCall) async throws -> Result<Access?, HTTPFailure> {
+        guard let credentials = try call.clientCredentials(settings) else { return .success(nil) }
+        return try await tokens.token(for: credentials, now: { ambient.now }) {
+            await send(credentials.request(timeoutMilliseconds: call.timeout)).flatMap(credentials.read)
+        }.map { Access(credentials: credentials, token: $0) }
+    }
+
+    private func send(_ call: HTTPCall, _ attempt: Int, _ access: Result<Access?, HTTPFailure>)
+        async throws(ScriptError) -> Result<HTTPReply, HTTPFailure>
+    {
+        switch access {
+        case .failure(let failure): return .failure(failure)
+        case .success(let access):
+            let request = try call.request(attempt: attempt, settings: settings, token: access?.token)
+            let result = await send(request)
+            guard let access else { return result }
+            return result.map { $0.hiding(access.token) }
+        }
     }
 
     private func send(_ request: HTTPRequest) async -> Result<HTTPReply, HTTPFailure> {
@@ -62,7 +106,7 @@ struct HTTPAttempts: Sendable {
         switch result {
         case .success(let reply):
             guard call.retry.retries(status: reply.status, kind: "http") else { return nil }
-            retryAfter = HTTPAttempts.retryAfter(reply, now: ambient.now)
+            retryAfter = RetryAfter.milliseconds(reply, now: ambient.now)
         case .failure(let failure):
             guard call.retry.retries(status: nil, kind: failure.kind.rawValue) else { return nil }
             retryAfter = nil
@@ -83,21 +127,7 @@ struct HTTPAttempts: Sendable {
             retryInMilliseconds: retryIn)
     }
 
-    /// `Retry-After` (RFC 9110, 10.2.3) in milliseconds; `nil` if there is none or it can't be read.
-    static func retryAfter(_ reply: HTTPReply, now: Timestamp) -> Int64? {
-        guard let text = reply.header("Retry-After")?.trimmingCharacters(in: .whitespaces) else { return nil }
-        if let seconds = Int64(text) {
-            return seconds >= 0 ? min(seconds, RetryPolicy.maxRetryAfter) * 1000 : nil
-        }
-        let format = DateFormatter()
-        format.locale = Locale(identifier: "en_US_POSIX")
-        format.timeZone = TimeZone(secondsFromGMT: 0)
-        format.dateFormat = "EEE, dd MMM yyyy HH:mm:ss zzz"
-        guard let date = format.date(from: text) else { return nil }
-        return max(0, Int64(date.timeIntervalSince1970 * 1000) - now.milliseconds)
-    }
-
-    /// `{ status, headers, body, json, attempts }`.
+    /// `{ status, headers, body, json, attempts }`; a body that is no text stands under `base64`.
     static func value(_ reply: HTTPReply, attempts: Int?, withBody: Bool = true) -> JSON {
         var headers: [String: JSON] = [:]
         for header in reply.headers {
@@ -108,10 +138,13 @@ struct HTTPAttempts: Sendable {
         var fields: [String: JSON] = ["status": .int(Int64(reply.status)), "headers": .object(headers)]
         if let attempts { fields["attempts"] = .int(Int64(attempts)) }
         guard withBody else { return .object(fields) }
-        fields["body"] = .string(String(decoding: reply.body, as: UTF8.self))
-        if reply.header("Content-Type")?.lowercased().contains("json") == true,
-            let json = try? JSON(parsing: reply.body)
-        {
+        let type = reply.header("Content-Type")
+        guard let text = ReplyText.decode(reply.body, contentType: type) else {
+            fields["base64"] = .string(Data(reply.body).base64EncodedString())
+            return .object(fields)
+        }
+        fields["body"] = .string(text)
+        if type?.lowercased().contains("json") == true, let json = try? JSON(parsing: Array(text.utf8)) {
             fields["json"] = json
         }
         return .object(fields)
@@ -130,7 +163,8 @@ struct HTTPAttempts: Sendable {
             fields["status"] = .int(Int64(reply.status))
             fields["retryable"] = .bool(call.retry.retries(status: reply.status, kind: "http"))
             fields["response"] = HTTPAttempts.value(reply, attempts: nil)
-            let said = String(decoding: reply.body.prefix(300), as: UTF8.self)
+            let type = reply.header("Content-Type")
+            let said = ReplyText.decode(reply.body, contentType: type).map { String($0.prefix(300)) } ?? ""
             return ScriptError(
                 code: "PG2014", kind: "http",
                 message: "\(call.method) \(call.shownTarget) answered \(reply.status)\(times)"

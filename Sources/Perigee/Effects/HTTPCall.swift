@@ -12,6 +12,9 @@ struct HTTPCall: Sendable {
     /// The same for every attempt and every recovery; `nil` for GET and HEAD.
     let idempotencyKey: String?
     let label: String
+    private let idempotencyHeader: IdempotencyHeader
+    /// Names the step among all steps of all runs.
+    private let stepKey: String
     private let correlationID: String
     private let arguments: JSON
     private let secrets: [SecretUse]
@@ -46,9 +49,9 @@ struct HTTPCall: Sendable {
             return (Int(clamping: max(1, limit)), milliseconds)
         }
         let isSafe = method == "GET" || method == "HEAD"
-        idempotencyKey =
-            arguments["idempotency"]?.string
-            ?? (isSafe ? nil : HTTPCall.key(run: run.id, address: step.address))
+        stepKey = HTTPCall.key(run: run.id, address: step.address)
+        idempotencyKey = arguments["idempotency"]?.string ?? (isSafe ? nil : stepKey)
+        idempotencyHeader = IdempotencyHeader(arguments["idempotency_header"])
     }
 
     /// Host and path without query, as people are shown them: `quotes.example/quotes`.
@@ -67,17 +70,24 @@ struct HTTPCall: Sendable {
 
     /// The request of one attempt, with secrets in clear.
     ///
+    /// - Parameter token: the access token, where the call has ``clientCredentials(_:)``.
     /// - Throws: ``ScriptError`` for a secret that is not set, or a header that can't be sent.
-    func request(attempt: Int, settings: Settings) throws(ScriptError) -> HTTPRequest {
+    func request(attempt: Int, settings: Settings, token: String? = nil) throws(ScriptError) -> HTTPRequest {
         let filled = try filled(settings)
         var headers = try HTTPCall.headers(filled["headers"])
-        if let auth = filled["auth"] { try HTTPCall.authorize(&headers, auth) }
-        let body = HTTPCall.body(filled, &headers)
-        if let idempotencyKey { headers.append(("Idempotency-Key", idempotencyKey)) }
-        if !headers.contains(where: { $0.name.lowercased() == "x-correlation-id" }) {
-            headers.append(("X-Correlation-Id", correlationID))
+        let body = HTTPBody(filled, key: stepKey)
+        if let auth = filled["auth"] {
+            headers.append(contentsOf: try HTTPAuthorization(auth).headers(body: body.bytes, token: token))
         }
-        headers.append(("User-Agent", "Perigee"))
+        var defaults = [("User-Agent", "Perigee"), ("X-Correlation-Id", correlationID)]
+        let trace = TraceParent.value(correlation: correlationID, step: stepKey, attempt: attempt)
+        defaults.append(("traceparent", trace))
+        if let type = body.contentType { defaults.append(("Content-Type", type)) }
+        if let idempotencyKey { defaults.append(try idempotencyHeader.header(idempotencyKey)) }
+        for (name, value) in defaults
+        where !headers.contains(where: { $0.name.lowercased() == name.lowercased() }) {
+            headers.append((name, value))
+        }
         guard let url = filled["url"]?.string.flatMap({ HTTPCall.address($0, query: filled["query"]) }) else {
             throw ScriptError(
                 code: "PG1015", kind: "validation", message: "\(label): the URL can't be used.",
@@ -85,10 +95,23 @@ struct HTTPCall: Sendable {
         }
         let maxBytes = min(arguments["max_bytes"]?.int ?? HTTPCall.defaultMaxBytes, HTTPCall.maxMaxBytes)
         return HTTPRequest(
-            method: method, url: url, headers: headers, body: body,
-            timeoutMilliseconds: Int(
-                clamping: max(1, arguments["timeout_milliseconds"]?.int ?? HTTPCall.defaultTimeout)),
+            method: method, url: url, headers: headers, body: body.bytes, timeoutMilliseconds: timeout,
             maxReplyBytes: Int(clamping: maxBytes), attempt: attempt)
+    }
+
+    /// How long an attempt may take, in milliseconds.
+    var timeout: Int {
+        Int(clamping: max(1, arguments["timeout_milliseconds"]?.int ?? HTTPCall.defaultTimeout))
+    }
+
+    /// What an access token is fetched with before the call, in clear; `nil` if it needs none.
+    ///
+    /// - Throws: ``ScriptError`` for a secret that is not set, or an `auth` that can't be used.
+    func clientCredentials(_ settings: Settings) throws(ScriptError) -> ClientCredentials? {
+        guard arguments["auth"]?["oauth2"] != nil, let auth = try filled(settings)["auth"],
+            case .clientCredentials(let credentials) = try HTTPAuthorization(auth)
+        else { return nil }
+        return credentials
     }
 
     /// The arguments with every secret's value in its place.
@@ -157,55 +180,6 @@ struct HTTPCall: Sendable {
             headers.append((name, text))
         }
         return headers
-    }
-
-    /// `auth = secret "TOKEN"` is a bearer token; `{ user, password }`, `{ bearer }` say what they are.
-    private static func authorize(_ headers: inout [(name: String, value: String)], _ auth: JSON)
-        throws(ScriptError)
-    {
-        if let token = auth.string ?? auth["bearer"]?.string {
-            headers.append(("Authorization", "Bearer \(token)"))
-        } else if let user = auth["user"]?.string, let password = auth["password"]?.string {
-            headers.append(
-                ("Authorization", "Basic \(Data("\(user):\(password)".utf8).base64EncodedString())"))
-        } else {
-            throw ScriptError(
-                code: "PG1015", kind: "validation",
-                message: "`auth` is neither a token nor a user with a password.",
-                hint:
-                    "Write auth = secret \"TOKEN\" or auth = { user = \"me\", password = secret \"PASSWORD\" }."
-            )
-        }
-    }
-
-    private static func body(_ arguments: JSON, _ headers: inout [(name: String, value: String)]) -> [UInt8] {
-        func type(_ type: String) {
-            if !headers.contains(where: { $0.name.lowercased() == "content-type" }) {
-                headers.append(("Content-Type", type))
-            }
-        }
-        if let json = arguments["json"] {
-            type("application/json")
-            return json.bytes
-        }
-        if let form = arguments["form"]?.object {
-            type("application/x-www-form-urlencoded")
-            return Array(formEncoded(form).utf8)
-        }
-        guard let text = arguments["text"]?.string else { return [] }
-        type("text/plain; charset=utf-8")
-        return Array(text.utf8)
-    }
-
-    private static func formEncoded(_ form: [String: JSON]) -> String {
-        let unreserved = CharacterSet(
-            charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-        func encode(_ text: String) -> String {
-            text.addingPercentEncoding(withAllowedCharacters: unreserved) ?? ""
-        }
-        return form.sorted { $0.key < $1.key }.flatMap { name, value in
-            (value.array ?? [value]).map { "\(encode(name))=\(encode(scalar($0) ?? $0.text))" }
-        }.joined(separator: "&")
     }
 }
 

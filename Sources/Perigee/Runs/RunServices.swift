@@ -20,7 +20,8 @@ final class RunServices: Sendable {
 
     struct HTTPClientParts: Sendable {
         var transport: (any HTTPTransport)?
-        var throttle: Throttle
+        var throttle = Throttle()
+        var tokens = TokenCache()
     }
 
     init(
@@ -33,7 +34,7 @@ final class RunServices: Sendable {
         self.journal = journal
         self.registry = registry
         self.activity = activity
-        self.http = HTTPClientParts(transport: http, throttle: Throttle())
+        self.http = HTTPClientParts(transport: http)
         self.functions = functions
         self.logger = logger
         self.dispatcher = dispatcher
@@ -203,7 +204,7 @@ final class RunServices: Sendable {
         case .http(let call):
             let attempts = HTTPAttempts(
                 transport: http.transport, ambient: context.ambient, settings: context.settings,
-                throttle: http.throttle, pause: pause, onAttempt: report)
+                throttle: http.throttle, tokens: http.tokens, pause: pause, onAttempt: report)
             return try? await attempts.perform(call)
         case .call(let call):
             let result = await functions.perform(call, ambient: context.ambient)
