@@ -25,7 +25,9 @@ struct ClientCredentials: Hashable, Sendable {
         audience = given["audience"]?.string
     }
 
-    /// The request for a token. The client proves itself by Basic authentication, as every server must take it.
+    /// The request for a token.
+    ///
+    /// The client proves itself by Basic authentication, as every server must take it.
     func request(timeoutMilliseconds: Int) -> HTTPRequest {
         var form: [String: JSON] = ["grant_type": "client_credentials"]
         form["scope"] = scope.map(JSON.string)

@@ -1,7 +1,9 @@
 import PerigeeJournal
 import Synchronization
 
-/// Access tokens, in memory alone. For each client one is fetched at a time, and all that wait for it share it.
+/// Access tokens, in memory alone.
+///
+/// For each client one is fetched at a time, and all that wait for it share it.
 final class TokenCache: Sendable {
     /// A fetch under way, and how it ended; a fetch that was cancelled ends with nothing.
     private final class Fetch: Sendable {
