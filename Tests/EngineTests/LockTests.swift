@@ -188,6 +188,26 @@ struct LockTests {
         }
     }
 
+    @Test("A run that is taken up right after it gave a lock back goes on", arguments: Setting.all)
+    func takenUp(_ setting: Setting) async throws {
+        let broken = RetryTests.Broken("/2")
+        let body = """
+            flow.lock("Exclusive", "k", function() \(RetryTests.post("First", "1")) end)
+            http.post("Send", { url = "https://a.example/2", retry = { "3h", "3h" } })
+            return 1
+            """
+        let test = try TestHost(setting, scripts: ["l.lua": script(body)], world: broken.world)
+        try await test.run { test in
+            let id = try await test.begin("l").id
+            try await test.untilRetryWaits(1)
+            _ = try await test.host.act(on: id, .pause, by: "ana")
+            _ = try await test.run(id, reaches: .paused)
+            broken.mend()
+            _ = try await test.host.act(on: id, .resume, by: "ana")
+            #expect(try await test.run(id, reaches: .completed).result == 1)
+        }
+    }
+
     @Test("A lock that a person took back with its step is given back when the run is taken up")
     func takenBack() {
         func entry(_ sequence: Int, _ fact: Fact) -> Entry {
