@@ -110,6 +110,7 @@ struct OperationMaker {
         let retry = Reopening(
             entryCount: (run?.entryCount ?? 0) + (chance(10) ? 1 : 0), reset: chance(50) ? [1, 2] : [],
             move: chance(30) ? Commit.Move(version: 2, bundle: "y") : nil,
+            locks: chance(20) ? ["l1"] : [],
             result: chance(30) ? Reopening.StepResult(address: address, value: data().bytes) : nil)
         let actions: [RunAction] = [
             .pause, .resume, .retry(retry), .setResult(address, data().bytes), .retryNow(address),
@@ -213,6 +214,7 @@ struct OperationMaker {
         guard let run = (chance(93) ? owned : runs).randomElement(using: &random) else { return nil }
         var commit = Commit(
             run: run.number, epoch: run.epoch - (chance(3) ? 1 : 0), at: now, next: next())
+        if run.pausedAt != nil, chance(20) { commit.next = .ended(.continued, output: nil, error: nil) }
         let first = run.entryCount + (chance(3) ? 2 : 1)
         for offset in 0..<Int.random(in: 0...2, using: &random) {
             commit.entries.append(entry(first + offset, now: now))
