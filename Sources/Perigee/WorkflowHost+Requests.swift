@@ -12,12 +12,21 @@ public struct NewEvent: Hashable, Sendable {
     public var id: String?
     /// Who tells it; `nil` for the API itself.
     public var source: String?
+    /// What it belongs to, in 1 to 512 bytes; the runs that it starts have it, too. `nil` for the event's own id.
+    public var correlationID: String?
+    /// What it came of, in 1 to 512 bytes, as its sender names it.
+    public var causationID: String?
 
-    public init(type: String, data: JSON, id: String? = nil, source: String? = nil) {
+    public init(
+        type: String, data: JSON, id: String? = nil, source: String? = nil, correlationID: String? = nil,
+        causationID: String? = nil
+    ) {
         self.type = type
         self.data = data
         self.id = id
         self.source = source
+        self.correlationID = correlationID
+        self.causationID = causationID
     }
 }
 
@@ -189,17 +198,26 @@ extension WorkflowHost {
             throw HostError.invalid(
                 "`type` has \(new.type.utf8.count) bytes.", hint: "Name what happened: \"lead.created\".")
         }
-        guard (new.id ?? "x").utf8.count <= 512, new.id != "", (new.source ?? "x").utf8.count <= 512 else {
-            throw HostError.invalid("`id` and `source` have 1 to 512 bytes.", hint: "Shorten them.")
+        let names = [new.id, new.source, new.correlationID, new.causationID].compactMap { $0 }
+        guard names.allSatisfy({ (1...512).contains($0.utf8.count) }) else {
+            throw HostError.invalid(
+                "`id`, `source`, `correlation_id` and `causation_id` have 1 to 512 bytes.",
+                hint: "Shorten them, or leave out what is empty.")
+        }
+        // They go into headers and logs.
+        let traces = [new.correlationID, new.causationID].compactMap { $0 }
+        guard traces.allSatisfy({ $0.utf8.allSatisfy { (0x21...0x7E).contains($0) } }) else {
+            throw HostError.invalid(
+                "`correlation_id` and `causation_id` are ASCII without spaces.",
+                hint: "Send an id such as \"order-7\", or leave it out.")
         }
         let data = new.data.bytes
         guard data.count <= options.maxEventBytes else { throw HostError.tooLarge(options.maxEventBytes) }
         let id = ambient.identifier("evt")
         let event = EventRecord(
             id: id, namespace: namespace, source: new.source ?? "api", sourceID: new.id ?? id, type: new.type,
-            data: data,
-            at: ambient.now)
-        let starts = registry.triggers.starts(for: event, correlationID: id, ambient: ambient)
+            data: data, at: ambient.now, correlationID: new.correlationID, causationID: new.causationID)
+        let starts = registry.triggers.starts(for: event, ambient: ambient)
         return Submission(namespace: namespace, event: event, starts: starts)
     }
 

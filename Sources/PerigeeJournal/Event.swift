@@ -12,10 +12,15 @@ public struct EventRecord: Hashable, Sendable {
     /// The event's data, any JSON value.
     public var data: Payload
     public var at: Timestamp
+    /// What it belongs to together with the runs that it starts: that of the run that told it, what its sender says
+    /// (CloudEvents extension `correlationid`), or its own ``id``.
+    public var correlationID: String
+    /// What it came of: the run that told it, or what its sender says (CloudEvents extension `causationid`).
+    public var causationID: String?
 
     public init(
         id: String, namespace: String, source: String, sourceID: String, type: String, data: Payload,
-        at: Timestamp
+        at: Timestamp, correlationID: String? = nil, causationID: String? = nil
     ) {
         self.id = id
         self.namespace = namespace
@@ -24,15 +29,20 @@ public struct EventRecord: Hashable, Sendable {
         self.type = type
         self.data = data
         self.at = at
+        self.correlationID = correlationID ?? id
+        self.causationID = causationID
     }
 
-    /// What a script that waited for it gets: `{"at":…,"data":…,"id":…,"source":…,"type":…}`.
+    /// What a script that waited for it gets:
+    /// `{"at":…,"causation_id":…,"correlation_id":…,"data":…,"id":…,"source":…,"type":…}`.
     public var envelope: Payload {
-        let value: JSON = [
+        var value: [String: JSON] = [
             "id": .string(sourceID), "type": .string(type), "source": .string(source),
             "at": .string(at.description), "data": (try? JSON(parsing: data)) ?? .null,
+            "correlation_id": .string(correlationID),
         ]
-        return value.bytes
+        if let causationID { value["causation_id"] = .string(causationID) }
+        return JSON.object(value).bytes
     }
 }
 

@@ -89,7 +89,8 @@ enum Schema {
         CREATE TABLE events (
             number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, namespace TEXT NOT NULL,
             source TEXT NOT NULL, source_id TEXT NOT NULL, type TEXT NOT NULL, data BLOB NOT NULL,
-            at INTEGER NOT NULL, runs TEXT NOT NULL, refused TEXT, UNIQUE (namespace, source, source_id)
+            at INTEGER NOT NULL, correlation_id TEXT NOT NULL, causation_id TEXT, runs TEXT NOT NULL,
+            refused TEXT, UNIQUE (namespace, source, source_id)
         ) STRICT
         """,
         "CREATE INDEX events_by_type ON events (namespace, type)",

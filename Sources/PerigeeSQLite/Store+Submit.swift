@@ -77,23 +77,28 @@ extension Store {
     private func record(_ event: EventRecord) throws -> Int64 {
         try insert(
             """
-            INSERT INTO events (id, namespace, source, source_id, type, data, at, runs)
-            VALUES (?, ?, ?, ?, ?, ?, ?, '[]')
+            INSERT INTO events
+                (id, namespace, source, source_id, type, data, at, correlation_id, causation_id, runs)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')
             """,
             [
                 event.id, event.namespace, event.source, event.sourceID, event.type, event.data.blob,
-                event.at.milliseconds,
+                event.at.milliseconds, event.correlationID, event.causationID,
             ], taken: "the event id \(event.id)")
         return db.lastInsertedRowID
     }
 
     func event(_ number: Int64) throws -> EventRecord? {
         try first(
-            "SELECT id, namespace, source, source_id, type, data, at FROM events WHERE number = ?", [number]
+            """
+            SELECT id, namespace, source, source_id, type, data, at, correlation_id, causation_id
+            FROM events WHERE number = ?
+            """, [number]
         ) { row in
             EventRecord(
                 id: try row.next(), namespace: try row.next(), source: try row.next(),
-                sourceID: try row.next(), type: try row.next(), data: try row.payload(), at: try row.time())
+                sourceID: try row.next(), type: try row.next(), data: try row.payload(), at: try row.time(),
+                correlationID: try row.next(), causationID: try row.next())
         }
     }
 

@@ -71,7 +71,7 @@ extension NewEvent {
             try self.init(cloudEvent: value, at: pointer)
             return
         }
-        let known = ["type", "data", "id", "source"]
+        let known = ["type", "data", "id", "source", "correlation_id", "causation_id"]
         let hint =
             "Send an object such as {\"type\": \"order.paid\", \"data\": {\"id\": 7}, \"id\": \"evt-1\"}."
         guard let fields = value.object else {
@@ -85,7 +85,9 @@ extension NewEvent {
         self.init(
             type: try Self.text("type", of: value, at: pointer, hint: hint), data: fields["data"] ?? .null,
             id: try Self.optionalText("id", of: value, at: pointer, hint: hint),
-            source: try Self.optionalText("source", of: value, at: pointer, hint: hint))
+            source: try Self.optionalText("source", of: value, at: pointer, hint: hint),
+            correlationID: try Self.optionalText("correlation_id", of: value, at: pointer, hint: hint),
+            causationID: try Self.optionalText("causation_id", of: value, at: pointer, hint: hint))
     }
 
     /// Reads a CloudEvent in the JSON format.
@@ -101,7 +103,11 @@ extension NewEvent {
             type: try Self.text("type", of: value, at: pointer, hint: Self.cloudEventHint),
             data: try Self.data(of: value, at: pointer),
             id: try Self.text("id", of: value, at: pointer, hint: Self.cloudEventHint),
-            source: try Self.text("source", of: value, at: pointer, hint: Self.cloudEventHint))
+            source: try Self.text("source", of: value, at: pointer, hint: Self.cloudEventHint),
+            correlationID: try Self.optionalText(
+                "correlationid", of: value, at: pointer, hint: Self.cloudEventHint),
+            causationID: try Self.optionalText(
+                "causationid", of: value, at: pointer, hint: Self.cloudEventHint))
     }
 
     /// Reads a CloudEvent whose attributes are headers and whose data is the body.
@@ -119,7 +125,9 @@ extension NewEvent {
         }
         self.init(
             type: try attribute("type"), data: try Self.data(mediaType: mediaType, body: body),
-            id: try attribute("id"), source: try attribute("source"))
+            id: try attribute("id"), source: try attribute("source"),
+            correlationID: attributes["correlationid"] == nil ? nil : try attribute("correlationid"),
+            causationID: attributes["causationid"] == nil ? nil : try attribute("causationid"))
     }
 
     /// The data of the JSON format: `data`, or `data_base64` with its bytes in base 64.

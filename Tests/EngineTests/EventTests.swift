@@ -89,6 +89,48 @@ struct EventTests {
         }
     }
 
+    @Test("what came of what is told by events, runs and calls", arguments: Setting.all)
+    func correlation(_ setting: Setting) async throws {
+        let first = """
+            http.post("Call", { url = "https://a.example/x" })
+            emit("step.done", { n = 1 })
+            local answer = wait.event("Answer", { event = "answer" })
+            return { answer.correlation_id, answer.causation_id }
+            """
+        let second = "emit(\"answer\", {}) return { flow.run.correlation_id, flow.run.trigger.causation_id }"
+        let test = try TestHost(
+            setting,
+            scripts: [
+                "first.lua": script(first, options: "on = { event = \"order.paid\" },"),
+                "second.lua": script(second, options: "on = { event = \"step.done\" },"),
+            ])
+        try await test.run { test in
+            let event = NewEvent(
+                type: "order.paid", data: [:], correlationID: "order-7", causationID: "cart-3")
+            let receipt = try #require(try await test.host.send([event]).first?.get())
+            let run = try await test.end(try #require(receipt.runs.first))
+            #expect(run.correlationID == "order-7")
+            #expect((try? JSON(parsing: run.trigger))?["causation_id"] == "cart-3")
+            #expect(test.world.requests.map { $0.header("X-Correlation-Id") } == ["order-7"])
+            let other = try #require(
+                try await test.host.runs(RunQuery(namespace: "default", workflows: ["second"])).runs.first)
+            #expect(try await test.end(other.id).result == ["order-7", .string(run.id)])
+            #expect(run.result == ["order-7", .string(other.id)])
+        }
+    }
+
+    @Test("an id that could not stand in a header is refused")
+    func unfitCorrelation() async throws {
+        let test = try TestHost(scripts: ["any.lua": script("return 1")])
+        try await test.run { test in
+            for id in ["", "a b", "a\r\nX: 1", String(repeating: "x", count: 513)] {
+                let sent = try await test.host.send([NewEvent(type: "t", data: .null, correlationID: id)])
+                    .first
+                #expect(throws: HostError.self) { try sent?.get() }
+            }
+        }
+    }
+
     @Test("an idempotency key stands for one request", arguments: Setting.all)
     func idempotency(_ setting: Setting) async throws {
         let test = try TestHost(setting, scripts: ["any.lua": script("return 1")])

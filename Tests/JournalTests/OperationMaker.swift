@@ -169,7 +169,8 @@ struct OperationMaker {
             submission.event = EventRecord(
                 id: name("evt"), namespace: chance(95) ? namespace : "other", source: pick(["crm", "shop"]),
                 sourceID: chance(80) ? name("id") : pick(["id_1", "id_2"]), type: pick(types),
-                data: data().bytes, at: now)
+                data: data().bytes, at: now, correlationID: chance(30) ? name("c") : nil,
+                causationID: chance(30) ? name("cause") : nil)
         }
         if chance(15) {
             submission.idempotencyKey = pick(["k1", "k2", "k3", name("k")])

@@ -54,6 +54,22 @@ struct EventBodyTests {
         }
     }
 
+    @Test func `what an event belongs to and came of is read in every form`() throws {
+        let short = try one(#"{"type":"t","correlation_id":"c","causation_id":"e"}"#)
+        let structured = try one(
+            #"{"specversion":"1.0","id":"a","source":"s","type":"t","correlationid":"c","causationid":"e"}"#)
+        let binary = try one(
+            "1",
+            attributes: [
+                "specversion": "1.0", "id": "a", "source": "s", "type": "t", "correlationid": "c",
+                "causationid": "e",
+            ])
+        for event in [short, structured, binary] {
+            #expect(event.correlationID == "c" && event.causationID == "e")
+        }
+        #expect(try one(#"{"type":"t"}"#).correlationID == nil)
+    }
+
     @Test func `data in base 64 is decoded by its content type`() throws {
         let head = #"{"specversion":"1.0","id":"a","source":"s","type":"t""#
         let json = try one(head + #","data_base64":"eyJhIjoxfQ=="}"#, type: "application/cloudevents+json")

@@ -127,7 +127,8 @@ import Testing
         let why =
             "\(run.id) is \(run.status): \(run.error.map { String(decoding: $0, as: UTF8.self) } ?? "")\n"
         let isExpected = run.status == .completed || isCancelling && run.status == .cancelled
-        try check(isExpected, why + program.script, host)
+        let record = history.entries.map { "\($0.sequence) \($0.fact)" }.joined(separator: "\n")
+        try check(isExpected, why + program.script + "\n" + record, host)
         if run.status == .completed {
             let value = run.output.flatMap { try? JSON(parsing: $0) }
             let expected = JSON.int(Int64(program.value() ?? -1))

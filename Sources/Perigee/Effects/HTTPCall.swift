@@ -12,6 +12,7 @@ struct HTTPCall: Sendable {
     /// The same for every attempt and every recovery; `nil` for GET and HEAD.
     let idempotencyKey: String?
     let label: String
+    private let correlationID: String
     private let arguments: JSON
     private let secrets: [SecretUse]
 
@@ -25,6 +26,7 @@ struct HTTPCall: Sendable {
     init(_ arguments: JSON, secrets: [SecretUse], step: Step, run: RunRecord) throws(ScriptError) {
         self.arguments = arguments
         self.secrets = secrets
+        correlationID = run.correlationID
         label = step.address.label
         method = arguments["method"]?.string ?? "GET"
         guard let base = arguments["url"]?.string, let url = HTTPCall.address(base, query: arguments["query"])
@@ -72,6 +74,9 @@ struct HTTPCall: Sendable {
         if let auth = filled["auth"] { try HTTPCall.authorize(&headers, auth) }
         let body = HTTPCall.body(filled, &headers)
         if let idempotencyKey { headers.append(("Idempotency-Key", idempotencyKey)) }
+        if !headers.contains(where: { $0.name.lowercased() == "x-correlation-id" }) {
+            headers.append(("X-Correlation-Id", correlationID))
+        }
         headers.append(("User-Agent", "Perigee"))
         guard let url = filled["url"]?.string.flatMap({ HTTPCall.address($0, query: filled["query"]) }) else {
             throw ScriptError(

@@ -95,13 +95,12 @@ final class ReminderClock: Sendable {
             "of": .int(Int64(count)),
         ]
         if let due = approval.dueAt { data["due_at"] = .string(due.description) }
+        let run = try await journal.run(id: approval.run)
         let event = EventRecord(
             id: ambient.identifier("evt"), namespace: approval.namespace, source: "perigee:approvals",
             sourceID: "\(approval.id)/\(number)", type: "approval.reminder", data: JSON.object(data).bytes,
-            at: now)
-        let run = try await journal.run(id: approval.run)
-        let starts = registry.triggers.starts(
-            for: event, correlationID: run?.correlationID ?? event.id, ambient: ambient)
+            at: now, correlationID: run?.correlationID, causationID: approval.run)
+        let starts = registry.triggers.starts(for: event, ambient: ambient)
         let note = Annotation(
             ordinal: nil, at: now, kind: .note,
             text: "Reminder \(number) of \(count): nobody has decided yet.", step: approval.address)

@@ -182,7 +182,9 @@ struct RunMachine {
         guard found.verb == step.verb else {
             return .diverged(Divergence(step: step, kind: .otherVerb(recorded: found.verb)))
         }
-        guard isImmediate || branches.count == 1 || log.nextCompleted == address else {
+        // What was recorded after a request to end is given out after the script has been told of that.
+        let isNext = !log.isEndDue && (branches.count == 1 || log.nextCompleted == address)
+        guard isImmediate || isNext else {
             branches[current]?.block = .recorded(address)
             replaying[address] = current
             return .suspend

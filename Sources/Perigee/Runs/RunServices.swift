@@ -123,14 +123,13 @@ final class RunServices: Sendable {
     }
 
     /// Completes the events that a run emits: their ids, and the runs that they start.
-    func withStarts(_ commit: Commit, _ run: RunRecord) -> Commit {
+    func withStarts(_ commit: Commit) -> Commit {
         guard !commit.emits.isEmpty else { return commit }
         var commit = commit
         commit.emits = commit.emits.map { submission in
             guard var event = submission.event else { return submission }
             event.id = context.ambient.identifier("evt")
-            let triggered = registry.triggers.starts(
-                for: event, correlationID: run.correlationID, ambient: context.ambient)
+            let triggered = registry.triggers.starts(for: event, ambient: context.ambient)
             return Submission(namespace: submission.namespace, event: event, starts: triggered)
         }
         return commit

@@ -175,7 +175,7 @@ actor Shard {
         switch action {
         case .commit(let commit):
             execution.isCommitting = true
-            outbox.append(services.withStarts(commit, execution.run))
+            outbox.append(services.withStarts(commit))
             flush()
         case .perform(let starts):
             showWork(execution)
@@ -275,7 +275,12 @@ actor Shard {
         let execution = current(commit.run, commit.epoch)
         if case .failure(let error) = result {
             // Another host has the run, or a person ended it: what is in memory here is no longer true.
-            services.logger.notice("run \(commit.run) was given up: \(error)")
+            services.logger.notice(
+                "the run was given up: \(error)",
+                metadata: [
+                    "run_id": "\(execution?.run.id ?? "number \(commit.run)")",
+                    "correlation_id": "\(execution?.run.correlationID ?? "unknown")",
+                ])
             if let execution { release(execution) }
             return
         }

@@ -36,7 +36,8 @@ struct Unsaved: Sendable {
                 namespace: machine.run.namespace,
                 event: EventRecord(
                     id: "", namespace: machine.run.namespace, source: "perigee:\(machine.run.workflow)",
-                    sourceID: "\(machine.run.id)/\(emit.sequence)", type: emit.type, data: emit.data, at: now),
+                    sourceID: "\(machine.run.id)/\(emit.sequence)", type: emit.type, data: emit.data, at: now,
+                    correlationID: machine.run.correlationID, causationID: machine.run.id),
                 starts: [])
         }
         return Commit(

@@ -44,7 +44,7 @@ struct TriggerIndex: Sendable {
     }
 
     /// The runs that an event starts, at most one of each workflow.
-    func starts(for event: EventRecord, correlationID: String, ambient: any Ambient) -> [NewRun] {
+    func starts(for event: EventRecord, ambient: any Ambient) -> [NewRun] {
         guard let triggers = byEvent[event.type] else { return [] }
         let data = (try? JSON(parsing: event.data)) ?? .null
         var started: Set<String> = []
@@ -52,12 +52,13 @@ struct TriggerIndex: Sendable {
             guard trigger.match.matches(data, now: event.at), TriggerIndex.hasChanged(data, trigger.changed),
                 started.insert(trigger.target.version.workflow).inserted
             else { return nil }
-            let source: JSON = [
+            var source: [String: JSON] = [
                 "type": "event", "event": .string(event.type), "id": .string(event.sourceID),
                 "source": .string(event.source),
             ]
-            let run = RunStart(target: trigger.target, input: data, trigger: source)
-            return run.newRun(correlationID: correlationID, ambient: ambient)
+            if let cause = event.causationID { source["causation_id"] = .string(cause) }
+            let run = RunStart(target: trigger.target, input: data, trigger: .object(source))
+            return run.newRun(correlationID: event.correlationID, ambient: ambient)
         }
     }
 
