@@ -76,6 +76,7 @@ struct OperationMaker {
             return .removeExpired(Expiry(namespace: "main", keep: .milliseconds(0), limit: 1000))
         case "remind": return .remind([reminder(asked(), now: now)])
         case "decide": return .decide(asked(), decision(now: now))
+        case "a pause that goes over": return pausedContinuation(runs, now: now)
         default: break
         }
         let fitting = runs.filter { run in
@@ -95,6 +96,21 @@ struct OperationMaker {
             "retry": .retry(Reopening(entryCount: run.entryCount, reset: [])), "retryNow": .retryNow(address),
         ]
         return actions[name].map { .act(run.id, $0, batch: nil) }
+    }
+
+    /// Asks to pause a run that a host works on; one of which that was asked goes on afresh.
+    private mutating func pausedContinuation(_ runs: [RunRecord], now: Timestamp) -> Operation? {
+        let owned = runs.filter { $0.owner != nil }
+        guard let paused = owned.first(where: { $0.pausedAt != nil }) else {
+            return owned.randomElement(using: &random).map { .act($0.id, .pause, batch: nil) }
+        }
+        var next = child(of: paused.number, now: now)
+        next.workflow = paused.workflow
+        return .commit([
+            Commit(
+                run: paused.number, epoch: paused.epoch, at: now, continuation: next,
+                next: .ended(.continued, output: nil, error: nil))
+        ])
     }
 
     private mutating func action(runs: [RunRecord]) -> Operation {
@@ -215,7 +231,6 @@ struct OperationMaker {
         guard let run = (chance(93) ? owned : runs).randomElement(using: &random) else { return nil }
         var commit = Commit(
             run: run.number, epoch: run.epoch - (chance(3) ? 1 : 0), at: now, next: next())
-        if run.pausedAt != nil, chance(20) { commit.next = .ended(.continued, output: nil, error: nil) }
         let first = run.entryCount + (chance(3) ? 2 : 1)
         for offset in 0..<Int.random(in: 0...2, using: &random) {
             commit.entries.append(entry(first + offset, now: now))
