@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("flow.lock", .timeLimit(.minutes(1)))
+@Suite("flow.lock", .timeLimit(.minutes(5)))
 struct LockTests {
     private static let holder = script(
         """
