@@ -24,8 +24,9 @@ struct RunLog {
     private var order: [StepAddress] = []
     private var cursor = 0
     private var openWaits: [StepAddress: String] = [:]
-    /// The names that the run saw as changed, and when. A script need not come to them: they may stand in a checkpoint
-    /// that has ended, or have been taken out.
+    /// The names that the run saw as changed, and when.
+    ///
+    /// A script need not come to them: they may stand in a checkpoint that has ended, or have been taken out.
     private(set) var changes: [String: Timestamp] = [:]
     private(set) var endRequest: EndRequest?
     /// The place of the next entry.
