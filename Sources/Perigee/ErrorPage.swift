@@ -96,8 +96,8 @@ public struct ErrorPage: Hashable, Sendable {
         PackageResources.PG4133_md, PackageResources.PG4134_md, PackageResources.PG4135_md,
         PackageResources.PG4136_md, PackageResources.PG4137_md, PackageResources.PG4138_md,
         PackageResources.PG4139_md, PackageResources.PG4140_md, PackageResources.PG4141_md,
-        PackageResources.PG4142_md, PackageResources.PG5000_md, PackageResources.PG5001_md,
-        PackageResources.PG5002_md, PackageResources.PG5003_md, PackageResources.PG5004_md,
-        PackageResources.PG5005_md, PackageResources.PG5030_md,
+        PackageResources.PG4142_md, PackageResources.PG4143_md, PackageResources.PG5000_md,
+        PackageResources.PG5001_md, PackageResources.PG5002_md, PackageResources.PG5003_md,
+        PackageResources.PG5004_md, PackageResources.PG5005_md, PackageResources.PG5030_md,
     ]
 }

@@ -42,6 +42,15 @@ extension HostError {
             hint: "Nothing was changed; fork it from a step before what was undone.")
     }
 
+    static func withoutLock(_ key: String, _ step: StepAddress) -> HostError {
+        HostError(
+            code: "PG4143", status: 409, title: "It would go on without its lock",
+            message: "It would go on in the middle of \"\(step.label)\" without the lock \"\(key)\": "
+                + "that was given back, and a fork has none of its own.",
+            hint: "Nothing was changed; fork it from the step \(step) or from before it, "
+                + "where it asks for the lock again.")
+    }
+
     static func unknownStep(_ step: StepReference, _ known: [StepAddress]) -> HostError {
         let labels = known.map(\.label)
         let near = step.label.flatMap { NearestName.of($0, among: labels) }

@@ -130,7 +130,9 @@ extension WorkflowHost {
         reopening.reset = plan.reset
         var next: [StepAddress] = []
         switch foresight {
-        case .goesOn(let steps): next = steps
+        case .goesOn(let steps, let inside):
+            next = steps
+            try await regain(inside, &reopening, history, hasResult: result != nil)
         case .stopsAgain(let again): throw HostError.stopsAgain(run, try? JSON(parsing: again), version)
         case .diverges(let reason): throw HostError.goesAnotherWay(run, reopening.move?.version, reason)
         }
@@ -146,6 +148,25 @@ extension WorkflowHost {
         return Plan(
             action: .retry(reopening), run: run,
             sendsAgain: calls.filter { $0.address != reopening.result?.address })
+    }
+
+    /// A run that goes on inside locks has to have them still, or asks for them again.
+    ///
+    /// - Parameter hasResult: whether the step inside is given a result; it can't be before the lock is there.
+    private func regain(
+        _ inside: [Step], _ reopening: inout Reopening, _ history: RunHistory, hasResult: Bool
+    ) async throws {
+        guard !inside.isEmpty else { return }
+        let held = Set(try await relations(run: history.run.id).heldLocks.map(\.key))
+        let lost = inside.filter { !held.contains(Lock.key(of: $0)) }
+        let reset = Set(reopening.reset)
+        let again = Lock.askAgain(
+            lost, in: RunLog.valid(history.entries).filter { !reset.contains($0.sequence) })
+        if let step = again.begun ?? (hasResult ? lost.first : nil) {
+            throw HostError.withoutLock(Lock.key(of: step), step.address)
+        }
+        reopening.reset = reset.union(again.taken).sorted()
+        reopening.locks = held.intersection(inside.map(Lock.key)).sorted()
     }
 
     /// Another run that has the key of one that has ended, and goes on.

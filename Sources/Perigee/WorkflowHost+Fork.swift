@@ -96,19 +96,29 @@ extension WorkflowHost {
         start.onConflict = .useExisting
         start.entries = plan.entries
         start.forkOf = run.id
-        if !plan.entries.isEmpty { try await check(start, of: run) }
+        if !plan.entries.isEmpty {
+            let again = try await check(start, of: run)
+            start.entries.removeAll { again.contains($0.sequence) }
+        }
         let calls = ResentCall.calls(in: history) { $0.sequence >= plan.cut }
         return ForkStart(start: start, history: history, sendsAgain: calls)
     }
 
     /// Makes sure that the script of the new run goes by way of what it begins with.
-    private func check(_ start: NewRun, of run: RunRecord) async throws {
+    ///
+    /// - Returns: the sequences of entries that it begins without, so that it asks again for locks.
+    private func check(_ start: NewRun, of run: RunRecord) async throws -> Set<Int> {
         var copy = run
         copy.id = start.id
         copy.input = start.input
         copy.trigger = start.trigger
-        if case .diverges(let reason) = try await foresee(copy, start.entries, bundle: start.bundle) {
-            throw HostError.goesAnotherWay(run, start.version, reason)
+        switch try await foresee(copy, start.entries, bundle: start.bundle) {
+        case .diverges(let reason): throw HostError.goesAnotherWay(run, start.version, reason)
+        case .goesOn(_, let inside):
+            let again = Lock.askAgain(inside, in: start.entries)
+            if let step = again.begun { throw HostError.withoutLock(Lock.key(of: step), step.address) }
+            return again.taken
+        case .stopsAgain: return []
         }
     }
 

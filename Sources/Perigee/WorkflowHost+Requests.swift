@@ -12,7 +12,7 @@ public struct NewEvent: Hashable, Sendable {
     public var id: String?
     /// Who tells it; `nil` for the API itself.
     public var source: String?
-    /// What it belongs to, in 1 to 512 bytes; the runs that it starts have it, too. `nil` for the event's own id.
+    /// What it belongs to, in 1 to 512 bytes, as the runs that it starts; `nil` for the event's own id.
     public var correlationID: String?
     /// What it came of, in 1 to 512 bytes, as its sender names it.
     public var causationID: String?

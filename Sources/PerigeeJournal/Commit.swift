@@ -58,7 +58,8 @@ public struct Commit: Hashable, Sendable {
     /// ``RunStatus/continued``.
     ///
     /// It takes over the run's key, and who waits for this run waits for that one. Its waits look back as far as this
-    /// run's, without the events that answered one.
+    /// run's, without the events that answered one. A request to pause this run that came meanwhile is one to pause
+    /// that run: it is ``RunStatus/paused`` before it begins.
     public var continuation: NewRun?
     /// Events that the run emitted, each with the runs it starts.
     public var emits: [Submission]

@@ -75,6 +75,8 @@ extension MemoryState {
         guard run.record.status.canBeRetried, run.record.entryCount == reopening.entryCount else {
             return false
         }
+        let held = Set(locks.filter { $0.run == number }.map(\.key))
+        guard held.isSuperset(of: reopening.locks) else { return false }
         // Another run that has its key goes on already.
         if run.record.status.isFinal, let key = keyName(number), !openRuns(key).isEmpty { return false }
         let facts = reopening.facts(from: run.record.version)

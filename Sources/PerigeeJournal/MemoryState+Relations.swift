@@ -79,6 +79,10 @@ extension MemoryState {
         self[new].begunAfter = self[new].eventsAfter
         self[new].eventsAfter = self[number].eventsAfter
         self[new].usedEvents = self[number].usedEvents
+        if let pausedAt = old.pausedAt {
+            self[new].record.pausedAt = pausedAt
+            letGo(new, .paused)
+        }
         for name in schedules.keys where schedules[name]?.runs.contains(number) ?? false {
             schedules[name]?.runs.insert(new)
         }
@@ -89,7 +93,7 @@ extension MemoryState {
             else { continue }
             self[waiter].waits[index].wait.kind = .child(run: next.id)
         }
-        return takePlace(new, of: number, now: at) || begun.wakes
+        return takePlace(new, of: number, now: at) || begun.wakes && old.pausedAt == nil
     }
 
     /// A wait for the end of a run: one that has ended already answers at once, as the last of those that went on

@@ -25,6 +25,8 @@ public struct Reopening: Hashable, Sendable {
     public var reset: [Int]
     /// The version that it goes on with; `nil` for the one that it has.
     public var move: Commit.Move?
+    /// The keys of locks inside which it goes on; nothing is done unless it has them.
+    public var locks: [String]
     /// The outcome of a step that is then to be asked for; `nil` to do it again.
     public var result: StepResult?
 
@@ -39,11 +41,13 @@ public struct Reopening: Hashable, Sendable {
     }
 
     public init(
-        entryCount: Int, reset: [Int], move: Commit.Move? = nil, result: StepResult? = nil
+        entryCount: Int, reset: [Int], move: Commit.Move? = nil, locks: [String] = [],
+        result: StepResult? = nil
     ) {
         self.entryCount = entryCount
         self.reset = reset
         self.move = move
+        self.locks = locks
         self.result = result
     }
 }

@@ -61,6 +61,10 @@ extension Store {
 
     private func reopen(_ run: RunRecord, _ reopening: Reopening, now: Timestamp) throws -> Bool {
         guard run.status.canBeRetried, run.entryCount == reopening.entryCount else { return false }
+        if !reopening.locks.isEmpty {
+            let held = Set(try heldLocks(run.number).map(\.key))
+            guard held.isSuperset(of: reopening.locks) else { return false }
+        }
         // Another run that has its key goes on already.
         if run.status.isFinal, let key = run.key {
             let line = Line(namespace: run.namespace, workflow: run.workflow, key: key)

@@ -102,6 +102,11 @@ extension Store {
             UPDATE runs SET begun_after = events_after,
                 events_after = (SELECT events_after FROM runs WHERE number = ?) WHERE number = ?
             """, [number, new])
+        if let pausedAt = old.pausedAt {
+            try run(
+                "UPDATE runs SET status = 'paused', paused_at = ?, wake_at = NULL WHERE number = ?",
+                [pausedAt.milliseconds, new])
+        }
         try run(
             "INSERT INTO schedule_runs SELECT namespace, schedule, ? FROM schedule_runs WHERE run = ?",
             [new, number])
@@ -109,7 +114,7 @@ extension Store {
         try run(
             "UPDATE waits SET target = ? WHERE kind = 5 AND target = ? AND answered_at IS NULL",
             [next.id, old.id])
-        return try takePlace(new, of: number, now: at) || begun.wakes
+        return try takePlace(new, of: number, now: at) || begun.wakes && old.pausedAt == nil
     }
 
     /// A wait for the end of a run: one that has ended already answers at once, as the last of those that went on

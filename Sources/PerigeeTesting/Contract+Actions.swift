@@ -272,6 +272,23 @@ extension JournalContract {
                 try await scene.journal.release(host: "host-2", now: at(5))
                 try expectEqual(try await scene.claim(at: at(5)).flatMap(\.answers), [])
             },
+            Check(area: "retry", promise: "a run goes on inside a lock only while it has it") { scene in
+                let number = try await scene.startWaiting("run_1", [lockWait("w")])
+                _ = try await scene.claim(at: at(1), only: number)
+                try await scene.commit(
+                    Commit(
+                        run: number, epoch: 2, at: at(1), entries: [completed(1)], closes: ["w"],
+                        next: .attention(error: payload("1"))))
+                let other = Reopening(entryCount: 1, reset: [], locks: ["k", "other"])
+                let stopped = try await scene.run("run_1")
+                try expectEqual(try await scene.act("run_1", .retry(other), at: at(2)), .refused(stopped))
+                let reopening = Reopening(entryCount: 1, reset: [], locks: ["k"])
+                _ = try await scene.act("run_1", .retry(reopening), at: at(2))
+                try expectEqual(try await scene.run("run_1").status, .queued)
+                _ = try await scene.cancel("run_1", "{}", isForced: true, at: at(3))
+                let ended = try await scene.run("run_1")
+                try expectEqual(try await scene.act("run_1", .retry(reopening), at: at(4)), .refused(ended))
+            },
             Check(area: "result", promise: "a run that is retried can be given a result with it") { scene in
                 let number = try await scene.startClaimed("run_1")
                 try await scene.commit(

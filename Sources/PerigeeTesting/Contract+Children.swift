@@ -224,6 +224,26 @@ extension JournalContract {
                 let answers = try await scene.claim(at: at(3)).flatMap(\.answers)
                 try expectEqual(answers.map(\.payload), [event("2").envelope])
             },
+            Check(area: "continue", promise: "a request to pause goes over to the fresh run") { scene in
+                try await scene.limit(1)
+                for slot in [nil, "s"] {
+                    let (old, next) = ("run_1\(slot ?? "")", "run_2\(slot ?? "")")
+                    let number = try await scene.start(newRun(old, slot: slot))
+                    _ = try await scene.claim(only: number)
+                    _ = try await scene.act(old, .pause, at: at(1))
+                    let receipt = try await scene.commit(
+                        Commit(
+                            run: number, epoch: 1, at: at(2), continuation: newRun(next, slot: slot),
+                            next: .ended(.continued, output: nil, error: nil)))
+                    try expectEqual(receipt.wakesRuns, false)
+                    try expectEqual(try await scene.run(old).status, .continued)
+                    try expectEqual(try await scene.run(next).status, .paused)
+                    try expectEqual(try await scene.run(next).pausedAt, at(1))
+                    try expectEqual(try await scene.claim(at: at(3)).count, 0)
+                    _ = try await scene.act(next, .resume, at: at(4))
+                    try expectEqual(try await scene.claim(at: at(4)).map(\.run.id), [next])
+                }
+            },
             Check(area: "continue", promise: "only a run that ends as continued goes on as another") {
                 scene in
                 let number = try await scene.startClaimed("run_1")

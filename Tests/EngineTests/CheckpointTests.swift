@@ -93,6 +93,26 @@ struct CheckpointTests {
         }
     }
 
+    @Test(
+        "flow.changed may stand in a checkpoint that has ended, and may be taken out", arguments: Setting.all)
+    func changedInside(_ setting: Setting) async throws {
+        let body = """
+            local inside = checkpoint("Read", function() return flow.changed("x") end)
+            sleep("A", "1h")
+            sleep("B", "1h")
+            return { inside, flow.changed("x") }
+            """
+        let test = try TestHost(setting, scripts: ["c.lua": script(body)])
+        try await test.run { test in
+            let id = try await test.begin("c").id
+            for label in ["A", "B"] {
+                _ = try await test.until(id) { $0.waits.first?.address.label == label }
+                test.clock.advance(milliseconds: 3_600_000)
+            }
+            #expect(try await test.end(id).result == [true, true])
+        }
+    }
+
     @Test("was = keeps a renamed step")
     func renamed() async throws {
         let old = "http.post(\"Look up\", { url = \"https://a.example\" }) sleep(\"1h\") return 1"

@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("flow.continue", .timeLimit(.minutes(1)))
+@Suite("flow.continue", .timeLimit(.minutes(5)))
 struct ContinueTests {
     @Test("A run goes on as a fresh one, with its key and with links both ways", arguments: Setting.all)
     func goesOn(_ setting: Setting) async throws {

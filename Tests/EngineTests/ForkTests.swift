@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("Forks", .timeLimit(.minutes(1)))
+@Suite("Forks", .timeLimit(.minutes(5)))
 struct ForkTests {
     private static let body = script(
         """

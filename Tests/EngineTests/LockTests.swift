@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("flow.lock", .timeLimit(.minutes(1)))
+@Suite("flow.lock", .timeLimit(.minutes(5)))
 struct LockTests {
     private static let holder = script(
         """
@@ -185,6 +185,26 @@ struct LockTests {
             _ = try await test.until(second) { label($0) == "After" }
             test.clock.advance(milliseconds: 3_000_000)
             _ = try await test.until(third) { label($0) == "Work" }
+        }
+    }
+
+    @Test("A run that is taken up right after it gave a lock back goes on", arguments: Setting.all)
+    func takenUp(_ setting: Setting) async throws {
+        let broken = RetryTests.Broken("/2")
+        let body = """
+            flow.lock("Exclusive", "k", function() \(RetryTests.post("First", "1")) end)
+            http.post("Send", { url = "https://a.example/2", retry = { "3h", "3h" } })
+            return 1
+            """
+        let test = try TestHost(setting, scripts: ["l.lua": script(body)], world: broken.world)
+        try await test.run { test in
+            let id = try await test.begin("l").id
+            try await test.untilRetryWaits(1)
+            _ = try await test.host.act(on: id, .pause, by: "ana")
+            _ = try await test.run(id, reaches: .paused)
+            broken.mend()
+            _ = try await test.host.act(on: id, .resume, by: "ana")
+            #expect(try await test.run(id, reaches: .completed).result == 1)
         }
     }
 

@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("flow.metric", .timeLimit(.minutes(1)))
+@Suite("flow.metric", .timeLimit(.minutes(5)))
 struct MetricTests {
     @Test("A number is kept with the run and told, once, not again on replay", arguments: Setting.all)
     func kept(_ setting: Setting) async throws {

@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("Pause, retry now and batches", .timeLimit(.minutes(1)))
+@Suite("Pause, retry now and batches", .timeLimit(.minutes(5)))
 struct PauseTests {
     @Test("a paused run keeps what comes, and takes it when it is resumed", arguments: Setting.all)
     func waiting(_ setting: Setting) async throws {

@@ -4,7 +4,7 @@ import PerigeeTesting
 import Synchronization
 import Testing
 
-@Suite("Retry, results by hand and fork", .timeLimit(.minutes(1)))
+@Suite("Retry, results by hand and fork", .timeLimit(.minutes(5)))
 struct RetryTests {
     /// A world in which some paths answer 500 until they are mended.
     final class Broken: Sendable {

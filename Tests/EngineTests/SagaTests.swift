@@ -98,6 +98,34 @@ struct SagaTests {
         }
     }
 
+    @Test(
+        "a cancellation during an undo inside a checkpoint lets that come to its end", arguments: Setting.all)
+    func cancelledInCheckpoint(_ setting: Setting) async throws {
+        let body = """
+            saga("Outer", function(undo)
+              undo("Last", wait.event, { event = "last" })
+              checkpoint("Part", function()
+                try(saga, "Inner", function(undo)
+                  undo("First", wait.event, { event = "first" })
+                  flow.fail("on purpose")
+                end)
+              end)
+              emit("never", {})
+            end)
+            """
+        let test = try TestHost(setting, scripts: ["s.lua": script(body)])
+        try await test.run { test in
+            let id = try await test.begin("s").id
+            _ = try await test.run(id, reaches: .waiting)
+            _ = try await test.host.cancel(run: id, by: "ana", reason: "wrong order")
+            _ = try await test.until(id) { $0.entryCount == 2 && $0.status == .waiting }
+            _ = try await test.send("first", [:])
+            _ = try await test.until(id) { $0.waits.first?.address.label == "Last" }
+            _ = try await test.send("last", [:])
+            #expect(try await test.end(id).status == .cancelled)
+        }
+    }
+
     @Test("an undo that fails needs attention and names what is not undone", arguments: Setting.all)
     func failedUndo(_ setting: Setting) async throws {
         let world = FakeWorld { request in

@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("flow.state", .timeLimit(.minutes(1)))
+@Suite("flow.state", .timeLimit(.minutes(5)))
 struct StateTests {
     private func result(_ setting: Setting, sleeps: Bool = false, _ body: String) async throws -> (
         run: RunRecord, host: TestHost

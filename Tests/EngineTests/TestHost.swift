@@ -79,7 +79,8 @@ final class TestHost: Sendable {
             ?? (setting.isSQLite
                 ? SQLiteJournal(path: self.folder.appendingPathComponent("test.db").path) : MemoryJournal())
         var options = HostOptions()
-        options.residentRuns = setting.alwaysEvict ? 0 : 100
+        let alwaysEvicts = ProcessInfo.processInfo.environment["PERIGEE_ALWAYS_EVICT"] != nil
+        options.residentRuns = setting.alwaysEvict || alwaysEvicts ? 0 : 100
         options.settings = Settings(
             secret: { ["TOKEN": "s3cret"][$0] }, config: { ["REGION": "emea"][$0] })
         options.drainMilliseconds = 2000

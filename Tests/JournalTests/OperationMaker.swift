@@ -76,6 +76,7 @@ struct OperationMaker {
             return .removeExpired(Expiry(namespace: "main", keep: .milliseconds(0), limit: 1000))
         case "remind": return .remind([reminder(asked(), now: now)])
         case "decide": return .decide(asked(), decision(now: now))
+        case "a pause that goes over": return pausedContinuation(runs, now: now)
         default: break
         }
         let fitting = runs.filter { run in
@@ -97,6 +98,21 @@ struct OperationMaker {
         return actions[name].map { .act(run.id, $0, batch: nil) }
     }
 
+    /// Asks to pause a run that a host works on; one of which that was asked goes on afresh.
+    private mutating func pausedContinuation(_ runs: [RunRecord], now: Timestamp) -> Operation? {
+        let owned = runs.filter { $0.owner != nil }
+        guard let paused = owned.first(where: { $0.pausedAt != nil }) else {
+            return owned.randomElement(using: &random).map { .act($0.id, .pause, batch: nil) }
+        }
+        var next = child(of: paused.number, now: now)
+        next.workflow = paused.workflow
+        return .commit([
+            Commit(
+                run: paused.number, epoch: paused.epoch, at: now, continuation: next,
+                next: .ended(.continued, output: nil, error: nil))
+        ])
+    }
+
     private mutating func action(runs: [RunRecord]) -> Operation {
         let batch = chance(30) ? pick(["bat_1", "bat_2", "bat_3"]) : nil
         // Runs that take the rarer actions are few among the many.
@@ -110,6 +126,7 @@ struct OperationMaker {
         let retry = Reopening(
             entryCount: (run?.entryCount ?? 0) + (chance(10) ? 1 : 0), reset: chance(50) ? [1, 2] : [],
             move: chance(30) ? Commit.Move(version: 2, bundle: "y") : nil,
+            locks: chance(20) ? ["l1"] : [],
             result: chance(30) ? Reopening.StepResult(address: address, value: data().bytes) : nil)
         let actions: [RunAction] = [
             .pause, .resume, .retry(retry), .setResult(address, data().bytes), .retryNow(address),

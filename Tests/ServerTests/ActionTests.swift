@@ -3,7 +3,7 @@ import Perigee
 import PerigeeJournal
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ActionTests {
     /// Fails until a person gives the step its result, and waits for a decision afterwards.
     private static let scripts = [

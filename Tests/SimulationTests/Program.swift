@@ -12,7 +12,12 @@ indirect enum Statement {
     /// An event that never comes.
     case lostEvent(Int)
     case approval(Int)
+    case form(Int)
+    case park(Int)
     case emit(Int)
+    case metric(Int)
+    /// Whether the script has a change.
+    case changed(Int)
     /// What differs between processes where it is not recorded.
     case chance(Int)
     case parallel(Int, [Block], atOnce: Int)
@@ -76,11 +81,12 @@ extension Block {
 extension Statement {
     func value() -> Int {
         switch self {
-        case .call(let id), .event(let id): id.answer
+        case .call(let id), .event(let id), .form(let id): id.answer
         case .refusedCall(let id): id.answer + 1000
-        case .timer(let id), .emit(let id): id
+        case .timer(let id), .emit(let id), .metric(let id), .changed(let id): id
         case .lostEvent(let id): id + 5
         case .approval(let id): id.isMultiple(of: 2) ? 2 : 3
+        case .park(let id): id.isMultiple(of: 2) ? id.answer : id + 7
         case .chance: 11
         case .parallel(_, let blocks, _): blocks.reduce(7) { $0.mixed(with: $1.value() ?? 13) }
         case .each(_, let items, let block, _):
@@ -200,6 +206,14 @@ extension Statement {
             """
         case .approval(let id):
             "(ask.approval(\"Approval \(id)\", { to = { \"boss\" } }).outcome == \"approve\" and 2 or 3)"
+        case .form(let id): "ask.form(\"Form \(id)\", { form = { n = { \"Number\" } } }).form.n"
+        case .park(let id):
+            """
+            (function() local data = flow.park("Park \(id)", { reason = "r", data = { n = 0 } })
+            return data and data.n or \(id + 7) end)()
+            """
+        case .metric(let id): "(function() flow.metric(\"m\", \(id)) return \(id) end)()"
+        case .changed(let id): "(flow.changed(\"v\(id)\") and \(id) or 0)"
         case .emit(let id): "(function() emit(\"told.\(id)\", { n = \(id) }) return \(id) end)()"
         case .chance(let id):
             """
@@ -298,7 +312,7 @@ struct ProgramMaker {
     private mutating func statement(depth: Int) -> Statement {
         let id = number()
         let atOnce = Int.random(in: 1...4, using: &random)
-        switch Int.random(in: 0..<(depth < 3 ? 21 : 10), using: &random) {
+        switch Int.random(in: 0..<(depth < 3 ? 25 : 14), using: &random) {
         case 0, 1: return .call(id)
         case 2: return .refusedCall(id)
         case 3: return .timer(id)
@@ -308,19 +322,23 @@ struct ProgramMaker {
         case 7: return .emit(id)
         case 8: return .chance(id)
         case 9: return .count(id)
-        case 10, 11:
+        case 10: return .form(id)
+        case 11: return .park(id)
+        case 12: return .metric(id)
+        case 13: return .changed(id)
+        case 14, 15:
             return .parallel(id, blocks(Int.random(in: 0...3, using: &random), depth: depth), atOnce: atOnce)
-        case 12:
+        case 16:
             let items = Int.random(in: 1...4, using: &random)
             return .each(id, items: items, block(depth: depth + 1, mayFail: true), atOnce: atOnce)
-        case 13, 14:
+        case 17, 18:
             let steps = (0..<Int.random(in: 1...3, using: &random)).map { _ in number() }
             return .saga(
                 id, steps: steps, inside: block(depth: depth + 1, mayFail: true),
                 fails: Int.random(in: 0..<2, using: &random) == 0)
-        case 15: return .checkpoint(id, block(depth: depth + 1, mayFail: true))
-        case 16, 17: return .lock(id, block(depth: depth + 1, mayFail: true))
-        case 18, 19:
+        case 19: return .checkpoint(id, block(depth: depth + 1, mayFail: true))
+        case 20, 21: return .lock(id, block(depth: depth + 1, mayFail: true))
+        case 22, 23:
             return .child(
                 id, block(depth: depth + 1, mayFail: true), hops: Int.random(in: 0...2, using: &random),
                 isAwaited: Int.random(in: 0..<4, using: &random) > 0)

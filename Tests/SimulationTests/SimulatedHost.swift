@@ -93,6 +93,7 @@ final class SimulatedHost {
             case 60..<63 where faults > 0: try await crash()
             case 63..<68: evict()
             case 68..<85: try await decideOrTell()
+            case 85..<88: try await pauseOrResume()
             default:
                 if try await isDone() { return true }
                 if pending.isEmpty { try await passTime() }
@@ -103,7 +104,7 @@ final class SimulatedHost {
 
     private func isDone() async throws -> Bool {
         let open = try await journal.runs(
-            RunQuery(namespace: "main", statuses: [.queued, .running, .waiting], limit: 1))
+            RunQuery(namespace: "main", statuses: [.queued, .running, .waiting, .paused], limit: 1))
         return open.runs.isEmpty
     }
 
@@ -148,10 +149,9 @@ final class SimulatedHost {
         }
         switch wait.kind {
         case .approval:
-            let id = Int(wait.address.label.split(separator: " ").last ?? "") ?? 0
-            let outcome = id.isMultiple(of: 2) ? "approve" : "reject"
-            say("decide \(wait.id) \(outcome)")
-            _ = try await journal.decide(approval: wait.id, Decision(outcome: outcome, by: "boss", at: now))
+            let decision = decision(on: wait)
+            say("decide \(wait.id) \(decision.outcome)")
+            _ = try await journal.decide(approval: wait.id, decision)
         case .event(let type, _):
             events += 1
             let id = Int(type.dropFirst()) ?? 0
@@ -162,6 +162,35 @@ final class SimulatedHost {
             _ = try await journal.submit([Submission(namespace: "main", event: event, starts: [])], now: now)
         default: break
         }
+    }
+
+    private func decision(on wait: Wait) -> Decision {
+        let id = Int(wait.address.label.split(separator: " ").last ?? "") ?? 0
+        let answer = JSON.object(["n": .int(Int64(id.answer))]).bytes
+        guard case .approval(let request) = wait.kind else {
+            return Decision(outcome: "", by: "boss", at: now)
+        }
+        switch request.kind {
+        case .approval:
+            return Decision(outcome: id.isMultiple(of: 2) ? "approve" : "reject", by: "boss", at: now)
+        case .form: return Decision(outcome: "submit", by: "boss", at: now, form: answer)
+        case .park where id.isMultiple(of: 2):
+            return Decision(outcome: "retry", by: "boss", at: now, data: answer)
+        case .park: return Decision(outcome: "discard", by: "boss", at: now)
+        }
+    }
+
+    /// Somebody pauses a run, or lets one go on.
+    private func pauseOrResume() async throws {
+        let runs = try await journal.runs(
+            RunQuery(namespace: "main", statuses: [.queued, .waiting, .running, .paused], limit: 500))
+        guard let run = runs.runs.randomElement(using: &random), run.status == .paused || chance(40) else {
+            return
+        }
+        let action = run.status == .paused ? RunAction.resume : .pause
+        say("\(action) \(run.id)")
+        _ = try? await journal.act(
+            on: run.id, action, note: ActionNote(by: "ana", action: "\(action)"), now: now)
     }
 
     // MARK: The host
@@ -177,10 +206,16 @@ final class SimulatedHost {
                 execution.machine.epoch == claimed.run.epoch
             else { continue }
             execution.machine.take(claimed)
-            if let error = claimed.run.cancelRequest {
-                execution.machine.receive(.endRequested(.cancelled, error: error))
-            }
+            ask(execution, claimed)
             try await advance(execution)
+        }
+    }
+
+    private func ask(_ execution: RunExecution, _ claimed: ClaimedRun) {
+        if let error = claimed.run.cancelRequest {
+            execution.machine.receive(.endRequested(.cancelled, error: error))
+        } else if claimed.run.pausedAt != nil {
+            execution.machine.receive(.pauseRequested)
         }
     }
 
@@ -206,9 +241,7 @@ final class SimulatedHost {
                 compiled: compiled,
                 context: context)
         }
-        if let error = claimed.run.cancelRequest {
-            execution.machine.receive(.endRequested(.cancelled, error: error))
-        }
+        ask(execution, claimed)
         executions[claimed.run.number] = execution
         try await advance(execution)
     }

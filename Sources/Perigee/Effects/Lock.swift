@@ -20,6 +20,46 @@ enum Lock {
             ).bytes)
     }
 
+    /// The steps that got locks which a script still needs, those that came first first.
+    ///
+    /// - Parameter unlocked: tokens that its replay gave back.
+    static func needed(_ entries: [Entry], unlocked: Set<String>) -> [Step] {
+        RunLog.valid(entries).compactMap { entry in
+            guard case .stepCompleted(let step, .success(let value), _, _) = entry.fact,
+                step.verb == "flow.lock", let token = (try? JSON(parsing: value))?.string,
+                !unlocked.contains(token)
+            else { return nil }
+            return step
+        }
+    }
+
+    /// What is taken back of a run that would go on inside locks that it does not have, so that it asks for them again.
+    ///
+    /// - Parameters:
+    ///   - lost: the steps that got them, those that came first first.
+    ///   - entries: those that count.
+    /// - Returns: sequences, and the first of the steps inside whose lock something was done that stays.
+    static func askAgain(_ lost: [Step], in entries: [Entry]) -> (taken: Set<Int>, begun: Step?) {
+        var taken: Set<Int> = []
+        var begun: Step?
+        for step in lost.reversed() {
+            let own = entries.filter { $0.address == step.address }
+            let isBegun = entries.contains { entry in
+                guard let path = entry.address?.path, let got = own.last, entry.sequence > got.sequence else {
+                    return false
+                }
+                return StepPath.areOnOneLine(step.address.path, path) && !taken.contains(entry.sequence)
+            }
+            if isBegun { begun = step } else { taken.formUnion(own.map(\.sequence)) }
+        }
+        return (taken, begun)
+    }
+
+    /// The key that a step asks for.
+    static func key(of step: Step) -> String {
+        (try? JSON(parsing: step.arguments, maxDepth: 80))?["key"]?.string ?? ""
+    }
+
     /// Tokens of locks that steps got which a person has taken back since: they are held by nobody who knows it.
     static func takenBack(_ entries: [Entry]) -> [String] {
         let valid = Set(RunLog.valid(entries).map(\.sequence))

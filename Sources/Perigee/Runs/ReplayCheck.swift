@@ -9,8 +9,9 @@ enum ReplayVerdict: Sendable {
 
 /// What a run would come to that is to go on.
 enum Foresight: Sendable {
-    /// It does something that it has not done; `next` are the steps that it comes to.
-    case goesOn(next: [StepAddress])
+    /// It does something that it has not done; `next` are the steps that it comes to, `inside` those by which it got
+    /// locks that it then still needs.
+    case goesOn(next: [StepAddress], inside: [Step])
     /// It stops at once, by this error.
     case stopsAgain(Payload)
     /// The script goes another way than what is recorded.
@@ -64,10 +65,12 @@ enum ReplayCheck {
             new += commit.entries
             end = end ?? commit.next
         }
-        guard new.allSatisfy(\.isOfHook) else { return .goesOn(next: execution.machine.underWay) }
+        let inside = Lock.needed(entries, unlocked: execution.machine.replayedUnlocks)
+        let goesOn = Foresight.goesOn(next: execution.machine.underWay, inside: inside)
+        guard new.allSatisfy(\.isOfHook) else { return goesOn }
         switch end {
         case .attention(let error)?, .ended(.failed, _, let error?)?: return .stopsAgain(error)
-        default: return .goesOn(next: execution.machine.underWay)
+        default: return goesOn
         }
     }
 

@@ -24,6 +24,10 @@ struct RunLog {
     private var order: [StepAddress] = []
     private var cursor = 0
     private var openWaits: [StepAddress: String] = [:]
+    /// The names that the run saw as changed, and when.
+    ///
+    /// A script need not come to them: they may stand in a checkpoint that has ended, or have been taken out.
+    private(set) var changes: [String: Timestamp] = [:]
     private(set) var endRequest: EndRequest?
     /// The place of the next entry.
     private(set) var nextSequence = 1
@@ -39,6 +43,8 @@ struct RunLog {
         for entry in RunLog.valid(entries) {
             bytes += entry.fact.byteCount
             switch entry.fact {
+            case .stepCompleted(let step, _, _, _) where step.verb == "flow.changed":
+                changes[step.address.label] = entry.recordedAt
             case .stepCompleted(let step, let outcome, _, _):
                 completed[step.address] = Completed(
                     verb: step.verb, outcome: outcome, at: entry.recordedAt, sequence: entry.sequence)

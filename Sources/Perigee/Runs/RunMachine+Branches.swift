@@ -90,11 +90,15 @@ extension RunMachine {
 
     /// Cancels what suspended branches wait for, unless they are shielded.
     ///
-    /// One that waits for branches of its own is left: it ends after they do.
+    /// One that waits for branches of its own is left: it ends after they do. So is one whose outcome is recorded: it
+    /// was not cancelled when it ran.
     mutating func cancelBlocked(where isMeant: (Int) -> Bool) {
         for number in branches.keys.sorted() where isMeant(number) {
             guard let branch = branches[number], let block = branch.block else { continue }
-            if case .join = block { continue }
+            switch block {
+            case .join, .recorded: continue
+            case .fresh, .effect, .wait: break
+            }
             if let error = cancellation(of: branch) { makeReady(number, .cancellation(error)) }
         }
     }

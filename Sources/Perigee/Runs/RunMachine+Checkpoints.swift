@@ -39,17 +39,17 @@ extension RunMachine {
     /// Whether the run comes to this line for the first time in a version that has it.
     mutating func hasChanged(_ name: String, line: Int, at now: Timestamp) -> Bool {
         if let known = changes[name] { return known }
-        let address = StepAddress(label: name, occurrence: 0)
-        let isRecorded = log.completed(at: address) != nil
-        if isRecorded {
-            _ = takeRecorded(address)
-        } else if !isReplaying {
+        let recordedAt = log.changes[name]
+        let isChanged = recordedAt != nil || !isReplaying
+        changes[name] = isChanged
+        if let recordedAt {
+            scriptTime = max(scriptTime, recordedAt)
+        } else if isChanged {
             let step = Step(
-                address: address, verb: "flow.changed", arguments: JSON.object([:]).bytes, line: line)
+                address: StepAddress(label: name, occurrence: 0), verb: "flow.changed",
+                arguments: JSON.object([:]).bytes, line: line)
             complete(step, .success(JSON.bool(true).bytes), attempts: 1, startedAt: now, at: now)
         }
-        let isChanged = isRecorded || !isReplaying
-        changes[name] = isChanged
         return isChanged
     }
 }

@@ -59,6 +59,7 @@ extension RunMachine {
     /// It is no step: a replay may say it again, and a lock that is not held is not given back.
     mutating func release(_ token: String) {
         unsaved.unlocks.append(token)
+        if unsaved.entries.isEmpty { replayedUnlocks.insert(token) }
         if !isReplaying { unsaved.releasesNow = true }
     }
 

@@ -242,6 +242,10 @@ extension RunMachine {
     /// What is to be shown at once although the script goes on; `nil` if there is nothing.
     mutating func besideCommit(at now: Timestamp) -> Commit? {
         guard !unsaved.hasFacts, unsaved.isShown else { return nil }
+        // Locks are given back by a commit that the run waits for.
+        let (releases, unlocks) = (unsaved.releases, unsaved.unlocks)
+        defer { (unsaved.releases, unsaved.unlocks) = (releases, unlocks) }
+        (unsaved.releases, unsaved.unlocks) = ([], [])
         return commit(next: .running, at: now)
     }
 

@@ -105,6 +105,8 @@ struct RunMachine {
     var notes: RunNotes
     var changes: [String: Bool] = [:]
     var unsaved = Unsaved()
+    /// Locks that the script gave back before it did anything new.
+    var replayedUnlocks: Set<String> = []
 
     /// Takes a claimed run up with what the journal has of it.
     init(_ claimed: ClaimedRun, entries: [Entry], publicURL: String) {

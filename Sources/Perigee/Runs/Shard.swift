@@ -287,7 +287,9 @@ actor Shard {
         if case .success(let receipt) = result { services.committed(commit, receipt, execution) }
         guard let execution else { return }
         // Annotations travel beside the run and nothing waits for them.
-        let isBeside = commit.next == .running && commit.entries.isEmpty && commit.closes.isEmpty
+        let isBeside =
+            commit.next == .running && commit.entries.isEmpty && commit.closes.isEmpty
+            && commit.releases.isEmpty
         guard !isBeside, execution.isCommitting else { return }
         execution.isCommitting = false
         if case .waiting = commit.next { resident.insert(execution) }
