@@ -78,7 +78,8 @@ local function one_body(verb, given)
     if given[name] ~= nil then count = count + 1 end
   end
   if count > 1 then
-    raise { code = "PG1011", kind = "script", message = verb .. " takes one of `json`, `form`, `multipart`, `text` and `bytes`.",
+    raise { code = "PG1011", kind = "script",
+            message = verb .. " takes one of `json`, `form`, `multipart`, `text` and `bytes`.",
             hint = "Keep the one that the receiver expects." }
   end
 end

@@ -81,6 +81,10 @@ struct HTTPBodyTests {
             local all = {}
             for byte = 0, 255 do all[#all + 1] = string.char(byte) end
             all = table.concat(all)
+            for length = 0, 6 do
+              local r = http.put("Short", { url = "https://a.example/x", bytes = all:sub(256 - length) })
+              assert(r.body == all:sub(256 - length) .. all)
+            end
             local r = http.put("Put", { url = "https://a.example/x", bytes = all })
             local same = r.body == all .. all
             sleep("1s")
@@ -93,7 +97,8 @@ struct HTTPBodyTests {
             _ = try await test.run(id, reaches: .waiting)
             test.clock.advance(milliseconds: 1000)
             #expect(try await test.end(id).result == [true, true, 768, true])
-            #expect(world.requests.map(\.body) == [all, all + all])
+            let short = (0...6).map { Array(all.suffix($0 + 1)) }
+            #expect(world.requests.map(\.body) == short + [all, all + all])
             #expect(world.requests.first?.header("Content-Type") == "application/octet-stream")
         }
     }

@@ -1,0 +1,97 @@
+import Foundation
+import Perigee
+import PerigeeHTTP
+import PerigeeJournal
+import Synchronization
+import Testing
+
+private struct Answer: Codable, Equatable, Sendable {
+    var text: String?
+    var attempts: Int?
+    var code: String?
+}
+
+@Suite(.timeLimit(.minutes(1))) struct RunOverSocketsTests {
+    /// A call to a server that asks for a token of the same server.
+    private func script(_ server: LocalServer) -> String {
+        """
+        return workflow { name = "Call", run = function()
+          local reply, err = try(http.post, "Upload", { url = "\(server.url)/files", retry = { "0s", "0s" },
+            auth = { oauth2 = { token_url = "\(server.url)/token", client_id = "me", client_secret = secret "KEY" } },
+            multipart = { note = "für Ana", file = { filename = "a.csv", content = "a;b\\r\\n" } } })
+          if not reply then return { code = err.code } end
+          return { text = reply.body, attempts = reply.attempts }
+        end }
+        """
+    }
+
+    private func run(_ script: String, _ transport: AsyncHTTPTransport) async throws -> Answer {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "perigee-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try Data(script.utf8).write(to: folder.appendingPathComponent("call.lua"))
+        var options = HostOptions()
+        options.settings = Settings(secret: { $0 == "KEY" ? "s3cret" : nil }, config: { _ in nil })
+        let host = WorkflowHost(
+            journal: MemoryJournal(), scripts: folder.path, http: transport, options: options)
+        let running = Task { try await host.run() }
+        defer { running.cancel() }
+        try await host.waitUntilReady()
+        let answer = try await host.start("call", input: [String: Int]()).result(as: Answer.self)
+        running.cancel()
+        try await running.value
+        try FileManager.default.removeItem(at: folder)
+        return answer
+    }
+
+    @Test func `a run fetches a token, renews it, and sends the same bytes until it is answered`()
+        async throws
+    {
+        let granted = Mutex(0)
+        let isLater = Mutex(false)
+        try await withServer { request in
+            if request.hasPrefix("POST /token") {
+                let count = granted.withLock { count in
+                    count += 1
+                    return count
+                }
+                let grant = #"{"access_token":"t-\#(count)","token_type":"Bearer","expires_in":3600}"#
+                return .reply("200 OK", headers: ["Content-Type: application/json"], body: grant)
+            }
+            guard request.contains("Authorization: Bearer t-2\r\n") else { return .reply("401 Unauthorized") }
+            let wasLater = isLater.withLock { isLater in
+                defer { isLater = true }
+                return isLater
+            }
+            guard wasLater else { return .reply("425 Too Early", headers: ["Retry-After: 0"]) }
+            return .raw(headers: ["Content-Type: text/plain; charset=iso-8859-1"], body: [0x67, 0xFC, 0x6E])
+        } run: { server, transport in
+            let answer = try await run(script(server), transport)
+            #expect(answer == Answer(text: "gün", attempts: 3))
+            let calls = server.requests.filter { $0.hasPrefix("POST /files") }
+            #expect(calls.count == 3)
+            let bodies = Set(calls.map { $0.split(separator: "\r\n\r\n").dropFirst() })
+            #expect(bodies.count == 1)
+            for name in ["Idempotency-Key", "Content-Type", "X-Correlation-Id"] {
+                let lines = calls.map { call in
+                    call.split(separator: "\r\n").first { $0.hasPrefix("\(name): ") }
+                }
+                #expect(Set(lines).count == 1 && lines.first != .some(nil))
+            }
+            let spans = calls.map { call in
+                call.split(separator: "\r\n").first { $0.hasPrefix("traceparent: 00-") }
+            }
+            #expect(Set(spans).count == 3)
+        }
+    }
+
+    @Test func `a token is asked for by the same rules as any call`() async throws {
+        let server = try await LocalServer { _ in .reply("200 OK") }
+        try await withTransport { transport in
+            let answer = try await run(script(server), transport)
+            #expect(answer == Answer(code: "PG2004"))
+            #expect(server.requests.isEmpty)
+        }
+        try await server.stop()
+    }
+}
