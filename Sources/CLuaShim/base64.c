@@ -1,8 +1,6 @@
 // Bytes that are no text cross the border as Base64 (RFC 4648): host.to_base64 and host.from_base64.
 #include "state.h"
 
-#include <string.h>
-
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// host.to_base64(bytes): the text, with padding.
@@ -27,8 +25,10 @@ int pg_to_base64(lua_State *L) {
 }
 
 static int value_of(char digit) {
-    const char *place = digit ? strchr(digits, digit) : NULL;
-    return place ? (int)(place - digits) : -1;
+    if (digit >= 'A' && digit <= 'Z') return digit - 'A';
+    if (digit >= 'a' && digit <= 'z') return digit - 'a' + 26;
+    if (digit >= '0' && digit <= '9') return digit - '0' + 52;
+    return digit == '+' ? 62 : digit == '/' ? 63 : -1;
 }
 
 /// host.from_base64(text): the bytes; nil for what is no Base64 with its padding.

@@ -103,6 +103,24 @@ struct HTTPBodyTests {
         }
     }
 
+    @Test("the largest reply that a call takes fits into a run")
+    func largest() async throws {
+        let size = Int(HTTPCall.maxMaxBytes)
+        let world = FakeWorld { _ in
+            HTTPReply(status: 200, body: [UInt8](repeating: 0xFF, count: size))
+        }
+        let body = """
+            local r = http.get("Get", { url = "https://a.example/x", max_bytes = 16 * 1024 * 1024 })
+            return { #r.body, r.body:byte(1), r.body:byte(-1) }
+            """
+        let test = try TestHost(scripts: ["get.lua": script(body)], world: world)
+        try await test.run { test in
+            let run = try await test.result(of: "get")
+            #expect(run.problem == nil)
+            #expect(run.result == [.int(Int64(size)), 255, 255])
+        }
+    }
+
     @Test(
         "the text of a reply is read by its charset",
         arguments: [
