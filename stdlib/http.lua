@@ -104,8 +104,10 @@ local function send(name, label, given, url, defaults)
     retry = retry(verb, given.retry or defaults.retry), idempotency = given.idempotency,
     throttle = defaults.throttle, max_bytes = given.max_bytes or defaults.max_bytes,
   }, given.was)
-  -- A reply that is no text is recorded in Base64.
-  if reply.base64 then reply.body, reply.base64 = host.from_base64(reply.base64), nil end
+  -- A reply that is no text is recorded in Base64. A person may have given anything as the result of the step.
+  if type(reply) == "table" and type(reply.base64) == "string" then
+    reply.body, reply.base64 = host.from_base64(reply.base64), nil
+  end
   return reply
 end
 
