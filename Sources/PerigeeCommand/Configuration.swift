@@ -43,6 +43,15 @@ enum Configuration {
         return parts.map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
 
+    /// The folders in which secrets lie as files, the first that has one counts: the option or its variable, what
+    /// systemd hands over, what Docker hands over.
+    static func secretFolders(_ option: String?) -> [String] {
+        [option ?? environment("PERIGEE_SECRETS"), environment("CREDENTIALS_DIRECTORY"), "/run/secrets"]
+            .compactMap {
+                $0
+            }
+    }
+
     /// A variable of the environment; an empty one counts as not set.
     static func environment(_ name: String) -> String? {
         ProcessInfo.processInfo.environment[name].flatMap { $0.isEmpty ? nil : $0 }

@@ -14,7 +14,8 @@ struct ServeCommand: AsyncParsableCommand {
               perigee serve --scripts flows --data /var/lib/perigee/perigee.db --port 8080
               PERIGEE_TOKENS=s3cret perigee serve --host 0.0.0.0 --public-url https://flows.acme.example
 
-            Secrets and settings of scripts come from PERIGEE_SECRET_NAME and PERIGEE_CONFIG_NAME.
+            Secrets and settings of scripts come from PERIGEE_SECRET_NAME and PERIGEE_CONFIG_NAME. A secret that is
+            not there is read from the file NAME in --secrets, systemd's credentials or /run/secrets.
             SIGTERM and Ctrl-C end it in order: steps under way are finished, waiting runs go on at the next start.
             For tests: PERIGEE_FAULT=kill-before-commit:K or kill-after-commit:K kills the process at its K-th
             transaction, PERIGEE_ALWAYS_EVICT=1 replays a run at every wait.
@@ -58,6 +59,12 @@ struct ServeCommand: AsyncParsableCommand {
     )
     var keep: String?
 
+    @Option(
+        help:
+            "A folder with a file for each secret. (default: $PERIGEE_SECRETS, $CREDENTIALS_DIRECTORY, /run/secrets)"
+    )
+    var secrets: String?
+
     func run() async throws {
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         let port = try Configuration.port(port)
@@ -66,6 +73,9 @@ struct ServeCommand: AsyncParsableCommand {
         var options = HostOptions()
         options.publicURL = base(
             publicURL ?? Configuration.environment("PERIGEE_PUBLIC_URL") ?? "http://localhost:\(port)")
+        options.settings = Configuration.secretFolders(secrets).reduce(.environment()) {
+            $0.or(.files(in: $1))
+        }
         if let keep = try Configuration.keep(keep) { options.keep = keep }
         if Configuration.environment("PERIGEE_ALWAYS_EVICT") == "1" { options.residentRuns = 0 }
         let hosts = try Configuration.list(allowHost, "PERIGEE_ALLOW_HOSTS").map {

@@ -115,4 +115,37 @@ struct LifeTests {
         #expect(wrong.status == 1)
         #expect(wrong.errors.contains("[PG4022]"))
     }
+
+    @Test func `a run without its secret goes on once the file is there, without a new start`() async throws {
+        let counter = CountingServer()
+        try await counter.run { port in
+            // Processes are waited for on a thread of their own: the counting server needs the common ones.
+            try await withCheckedThrowingContinuation { (end: CheckedContinuation<Void, any Error>) in
+                DispatchQueue.global().async { end.resume(with: Result { try Self.missingSecret(port) }) }
+            }
+        }
+        #expect(counter.callCount == 1)
+    }
+
+    private static func missingSecret(_ port: Int) throws {
+        let script = """
+            return workflow {
+              run = function()
+                http.post("Send", { url = "http://127.0.0.1:\(port)/steps/1", auth = secret "CRM_TOKEN" })
+              end,
+            }
+            """
+        let place = try Workplace(scripts: ["send.lua": script])
+        let folder = place.folder.appendingPathComponent("secrets")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+        try place.serve(
+            environment: ["PERIGEE_SECRETS": folder.path, "PERIGEE_ALLOW_HOSTS": "127.0.0.1:\(port)"])
+        let id = try begin(place, "send", "{}", reaches: "attention")
+        try #require(try run(place, id, reaches: "attention")["error"]?["code"] == "PG2030")
+        try Data("s3cret\n".utf8).write(to: folder.appendingPathComponent("CRM_TOKEN"))
+        _ = try json(place.run("runs", "retry", id, "--yes", "-o", "json"))
+        _ = try run(place, id, reaches: "completed")
+        let history = try place.run("runs", "history", id, "-o", "json").output
+        #expect(!history.contains("s3cret"))
+    }
 }

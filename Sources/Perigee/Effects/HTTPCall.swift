@@ -122,7 +122,7 @@ struct HTTPCall: Sendable {
                 throw ScriptError(
                     code: "PG2030", kind: "validation",
                     message: "The secret \"\(use.name)\" is not set in this deployment.",
-                    hint: "Set the environment variable PERIGEE_SECRET_\(use.name) and start the host again.")
+                    hint: "Set PERIGEE_SECRET_\(use.name), or put it into a file: perigee explain PG2030.")
             }
             // A pointer begins with the place of the options among the verb's arguments: /2/json/token
             let path = use.pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst(2)
