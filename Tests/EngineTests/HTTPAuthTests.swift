@@ -30,6 +30,41 @@ struct HTTPAuthTests {
         }
     }
 
+    @Test("a reply that repeats a secret is recorded without it", arguments: Setting.all)
+    func redaction(_ setting: Setting) async throws {
+        let world = FakeWorld { request in
+            let authorization = request.header("Authorization") ?? ""
+            let query = request.url.split(separator: "?").last ?? ""
+            let text = #"{"sent":"\#(authorization)","query":"\#(query)","short":"TOK"}"#
+            let reply = HTTPReply(
+                status: request.url.contains("refused") ? 403 : 200,
+                headers: [("Content-Type", "application/json"), ("X-Seen", authorization)],
+                body: Array(text.utf8))
+            return reply
+        }
+        let body = """
+            local good = http.get("A", { url = "https://a.example/a", auth = secret "TOKEN", query = { key = secret "ODD" } })
+            local _, bad = try(http.get, "B", { url = "https://a.example/refused", auth = { user = "u", password = secret "TOKEN" } })
+            return { good.json.sent, good.headers["x-seen"], good.json.query, bad.response.json.sent, bad.message:find("dTp") == nil }
+            """
+        let test = try TestHost(setting, scripts: ["get.lua": script(body)], world: world) { options in
+            options.settings = Settings(
+                secret: { ["TOKEN": "s3cret-token", "ODD": "a b/ä&c"][$0] }, config: { _ in nil })
+        }
+        try await test.run { test in
+            let run = try await test.result(of: "get")
+            #expect(
+                run.result == [
+                    "Bearer [secret TOKEN]", "Bearer [secret TOKEN]", "key=[secret ODD]",
+                    "Basic [authorization]", true,
+                ])
+            let record = try await test.host.history(run: run.id).entries.map { "\($0.fact)" }.joined()
+            for secret in ["s3cret-token", "dTpz"] {
+                #expect(!record.contains("\(Array(secret.utf8))".dropFirst().dropLast()))
+            }
+        }
+    }
+
     @Test(
         "oauth2 fetches a token once, shares it between runs, and records nothing of it",
         arguments: Setting.all)

@@ -83,9 +83,11 @@ struct HTTPAttempts: Sendable {
         case .failure(let failure): return .failure(failure)
         case .success(let access):
             let request = try call.request(attempt: attempt, settings: settings, token: access?.token)
-            let result = await send(request)
-            guard let access else { return result }
-            return result.map { $0.hiding(access.token) }
+            let redaction = Redaction(
+                secrets: call.secretValues(settings),
+                authorization: request.headers.first { $0.name.lowercased() == "authorization" }?.value,
+                token: access?.token)
+            return await send(request).map(redaction.applied)
         }
     }
 

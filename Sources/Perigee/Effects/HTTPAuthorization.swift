@@ -74,15 +74,3 @@ struct BodySignature: Sendable {
         return prefix + (isBase64 ? Data(code).base64EncodedString() : code.hexadecimal)
     }
 }
-
-extension HTTPReply {
-    /// The reply with a token taken out wherever it repeats it.
-    func hiding(_ token: String) -> HTTPReply {
-        var reply = self
-        reply.headers = headers.map { ($0.name, $0.value.replacing(token, with: "[token]")) }
-        if Data(body).range(of: Data(token.utf8)) != nil {
-            reply.body = body.replacing(Array(token.utf8), with: Array("[token]".utf8))
-        }
-        return reply
-    }
-}

@@ -114,6 +114,11 @@ struct HTTPCall: Sendable {
         return credentials
     }
 
+    /// The secrets that it uses and that are set.
+    func secretValues(_ settings: Settings) -> [(name: String, value: String)] {
+        Set(secrets.map(\.name)).sorted().compactMap { name in settings.secret(name).map { (name, $0) } }
+    }
+
     /// The arguments with every secret's value in its place.
     private func filled(_ settings: Settings) throws(ScriptError) -> JSON {
         var filled = arguments
