@@ -132,6 +132,7 @@ let package = Package(
             name: "ScriptTests",
             dependencies: [
                 "Perigee", "PerigeeHTTP", "PerigeeJournal", "PerigeeSQLite", "PerigeeTesting", lifecycle,
+                logging,
             ],
             swiftSettings: house),
         .testTarget(

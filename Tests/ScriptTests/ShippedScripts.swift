@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import Perigee
 import PerigeeJournal
 import PerigeeTesting
@@ -67,9 +68,11 @@ enum ShippedScripts {
         var options = HostOptions()
         options.settings = Settings(secret: { _ in "secret" }, config: { _ in nil })
         options.residentRuns = 0
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
         return WorkflowHost(
             journal: journal, scripts: try folder(of: workflows), http: world, ambient: clock,
-            options: options)
+            options: options, logger: logger)
     }
 
     /// Starts a run of a script and drives it to its end.
