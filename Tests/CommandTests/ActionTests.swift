@@ -2,7 +2,7 @@ import Foundation
 import PerigeeJournal
 import Testing
 
-@Suite(.serialized, .timeLimit(.minutes(3)))
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct ActionTests {
     private static let scripts = [
         "hello.lua": helloScript,

@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("flow.call and flow.start", .timeLimit(.minutes(2)))
+@Suite("flow.call and flow.start", .timeLimit(.minutes(5)))
 struct ChildTests {
     private static let child = script(
         """

@@ -3,7 +3,7 @@ import PerigeeJournal
 import PerigeeTesting
 import Testing
 
-@Suite("Locks of runs that are retried or forked", .timeLimit(.minutes(1)))
+@Suite("Locks of runs that are retried or forked", .timeLimit(.minutes(5)))
 struct LockRetryTests {
     private func label(_ run: RunRecord) -> String? { run.waits.first?.address.label }
 

@@ -11,7 +11,7 @@ private struct Answer: Codable, Equatable, Sendable {
     var code: String?
 }
 
-@Suite(.timeLimit(.minutes(1))) struct RunOverSocketsTests {
+@Suite(.timeLimit(.minutes(5))) struct RunOverSocketsTests {
     /// A call to a server that asks for a token of the same server.
     private func script(_ server: LocalServer) -> String {
         """

@@ -50,6 +50,23 @@ struct ShapeRules {
         expectNone(found, "Name it by what it does, or move its parts to where they are used.")
     }
 
+    @Test("A time limit of a test is five minutes or more")
+    func timeLimits() {
+        let limit = 5
+        let found = SourceTree.files.filter { $0.path.hasPrefix("Tests/") }.flatMap { file in
+            file.lines.indices.filter { index in
+                guard let given = file.lines[index].firstMatch(of: /timeLimit\(\.minutes\((\d+)\)/) else {
+                    return false
+                }
+                return Int(given.1).map { $0 < limit } ?? true
+            }.map { file.place($0) }
+        }
+        expectNone(
+            found,
+            "All suites run side by side, so that a test of a second may stand for a minute (\(limit) or more)."
+        )
+    }
+
     @Test("No two paths differ only in capitals")
     func capitals() {
         let paths = SourceTree.paths(under: ["Sources", "Tests", "stdlib", "scripts", "mocks"])
