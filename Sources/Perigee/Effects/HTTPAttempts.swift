@@ -23,8 +23,9 @@ struct HTTPAttempts: Sendable {
             let access: Result<Access?, HTTPFailure>
             let result: Result<HTTPReply, HTTPFailure>
             do {
-                access = try await self.access(for: call)
-                result = try await send(call, attempt, access)
+                let secrets = try call.secretValues(settings)
+                access = try await self.access(for: call, secrets)
+                result = try await send(call, attempt, secrets, access)
             } catch let error as ScriptError {
                 return error.code == "PG2030"
                     ? .attention(error)
@@ -69,22 +70,24 @@ struct HTTPAttempts: Sendable {
     /// The access token of a call, from memory or fetched now; `nil` if it needs none.
     ///
     /// - Throws: ``ScriptError`` for an `auth` that can't be used, and when the task is cancelled.
-    private func access(for call: HTTPCall) async throws -> Result<Access?, HTTPFailure> {
-        guard let credentials = try call.clientCredentials(settings) else { return .success(nil) }
+    private func access(
+        for call: HTTPCall, _ secrets: [String: String]
+    ) async throws -> Result<Access?, HTTPFailure> {
+        guard let credentials = try call.clientCredentials(secrets) else { return .success(nil) }
         return try await tokens.token(for: credentials, now: { ambient.now }) {
             await send(credentials.request(timeoutMilliseconds: call.timeout)).flatMap(credentials.read)
         }.map { Access(credentials: credentials, token: $0) }
     }
 
-    private func send(_ call: HTTPCall, _ attempt: Int, _ access: Result<Access?, HTTPFailure>)
-        async throws(ScriptError) -> Result<HTTPReply, HTTPFailure>
-    {
+    private func send(
+        _ call: HTTPCall, _ attempt: Int, _ secrets: [String: String], _ access: Result<Access?, HTTPFailure>
+    ) async throws(ScriptError) -> Result<HTTPReply, HTTPFailure> {
         switch access {
         case .failure(let failure): return .failure(failure)
         case .success(let access):
-            let request = try call.request(attempt: attempt, settings: settings, token: access?.token)
+            let request = try call.request(attempt: attempt, secrets: secrets, token: access?.token)
             let redaction = Redaction(
-                secrets: call.secretValues(settings),
+                secrets: secrets,
                 authorization: request.headers.first { $0.name.lowercased() == "authorization" }?.value,
                 token: access?.token)
             return await send(request).map(redaction.applied)

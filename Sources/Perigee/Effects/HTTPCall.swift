@@ -70,10 +70,14 @@ struct HTTPCall: Sendable {
 
     /// The request of one attempt, with secrets in clear.
     ///
-    /// - Parameter token: the access token, where the call has ``clientCredentials(_:)``.
-    /// - Throws: ``ScriptError`` for a secret that is not set, or a header that can't be sent.
-    func request(attempt: Int, settings: Settings, token: String? = nil) throws(ScriptError) -> HTTPRequest {
-        let filled = try filled(settings)
+    /// - Parameters:
+    ///   - secrets: as ``secretValues(_:)`` gave them.
+    ///   - token: the access token, where the call has ``clientCredentials(_:)``.
+    /// - Throws: ``ScriptError`` for a header that can't be sent.
+    func request(
+        attempt: Int, secrets: [String: String], token: String? = nil
+    ) throws(ScriptError) -> HTTPRequest {
+        let filled = filled(secrets)
         var headers = try HTTPCall.headers(filled["headers"])
         let body = HTTPBody(filled, key: stepKey)
         if let auth = filled["auth"] {
@@ -106,29 +110,38 @@ struct HTTPCall: Sendable {
 
     /// What an access token is fetched with before the call, in clear; `nil` if it needs none.
     ///
-    /// - Throws: ``ScriptError`` for a secret that is not set, or an `auth` that can't be used.
-    func clientCredentials(_ settings: Settings) throws(ScriptError) -> ClientCredentials? {
-        guard arguments["auth"]?["oauth2"] != nil, let auth = try filled(settings)["auth"],
+    /// - Throws: ``ScriptError`` for an `auth` that can't be used.
+    func clientCredentials(_ secrets: [String: String]) throws(ScriptError) -> ClientCredentials? {
+        guard arguments["auth"]?["oauth2"] != nil, let auth = filled(secrets)["auth"],
             case .clientCredentials(let credentials) = try HTTPAuthorization(auth)
         else { return nil }
         return credentials
     }
 
-    /// The secrets that it uses and that are set.
-    func secretValues(_ settings: Settings) -> [(name: String, value: String)] {
-        Set(secrets.map(\.name)).sorted().compactMap { name in settings.secret(name).map { (name, $0) } }
-    }
-
-    /// The arguments with every secret's value in its place.
-    private func filled(_ settings: Settings) throws(ScriptError) -> JSON {
-        var filled = arguments
-        for use in secrets {
+    /// The values of the secrets that it uses, by their names.
+    ///
+    /// Each is read once for an attempt: what is sent is also what is taken out of the reply, though it be rotated
+    /// meanwhile.
+    /// - Throws: ``ScriptError`` for a secret that is not set.
+    func secretValues(_ settings: Settings) throws(ScriptError) -> [String: String] {
+        var values: [String: String] = [:]
+        for use in secrets where values[use.name] == nil {
             guard let value = settings.secret(use.name) else {
                 throw ScriptError(
                     code: "PG2030", kind: "validation",
                     message: "The secret \"\(use.name)\" is not set in this deployment.",
                     hint: "Set PERIGEE_SECRET_\(use.name), or put it into a file: perigee explain PG2030.")
             }
+            values[use.name] = value
+        }
+        return values
+    }
+
+    /// The arguments with every secret's value in its place.
+    private func filled(_ values: [String: String]) -> JSON {
+        var filled = arguments
+        for use in secrets {
+            guard let value = values[use.name] else { continue }
             // A pointer begins with the place of the options among the verb's arguments: /2/json/token
             let path = use.pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst(2)
             filled = filled.replacing(

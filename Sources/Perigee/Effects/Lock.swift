@@ -62,10 +62,10 @@ enum Lock {
 
     /// Tokens of locks that steps got which a person has taken back since: they are held by nobody who knows it.
     static func takenBack(_ entries: [Entry]) -> [String] {
-        let valid = Set(RunLog.valid(entries).map(\.sequence))
+        guard let taken = RunLog.takenBack(entries) else { return [] }
         return entries.compactMap { entry in
             guard case .waitOpened(let step, let wait) = entry.fact, step.verb == "flow.lock",
-                !valid.contains(entry.sequence)
+                taken.contains(entry.sequence)
             else { return nil }
             return wait
         }

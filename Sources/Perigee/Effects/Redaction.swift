@@ -8,12 +8,12 @@ struct Redaction: Sendable {
     private var hidden: [(bytes: [UInt8], shown: [UInt8])] = []
 
     /// - Parameters:
-    ///   - secrets: names and values of the secrets that the call uses.
+    ///   - secrets: the values of the secrets that the call uses, by their names.
     ///   - authorization: the header `Authorization` as it is sent, if there is one.
     ///   - token: the access token that was fetched for the call, if there is one.
-    init(secrets: [(name: String, value: String)], authorization: String?, token: String?) {
+    init(secrets: [String: String], authorization: String?, token: String?) {
         if let token { hide(token, as: "[token]") }
-        for (name, value) in secrets {
+        for (name, value) in secrets.sorted(by: { $0.key < $1.key }) {
             let forms = [value, HTTPBody.percentEncoded(value), Redaction.inQuery(value)]
             for form in forms { hide(form, as: "[secret \(name)]") }
         }
