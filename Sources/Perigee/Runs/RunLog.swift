@@ -83,11 +83,19 @@ struct RunLog {
 
     /// The entries that count: those that no reset took back.
     static func valid(_ entries: [Entry]) -> [Entry] {
-        var taken: Set<Int> = []
-        for case .reset(let sequences) in entries.map(\.fact) { taken.formUnion(sequences) }
+        guard let taken = takenBack(entries) else { return entries }
         return entries.filter { entry in
             if case .reset = entry.fact { false } else { !taken.contains(entry.sequence) }
         }
+    }
+
+    /// The sequences of the entries that resets took back; `nil` if there is no reset.
+    static func takenBack(_ entries: [Entry]) -> Set<Int>? {
+        var taken: Set<Int>?
+        for entry in entries {
+            if case .reset(let sequences) = entry.fact { taken = (taken ?? []).union(sequences) }
+        }
+        return taken
     }
 
     /// Whether the script has come to everything that is recorded.
