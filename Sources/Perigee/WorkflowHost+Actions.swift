@@ -67,9 +67,7 @@ extension WorkflowHost {
         let shard = shard(of: run.number)
         switch action {
         case .cancel where run.status.isFinal:
-            await shard?.giveUp(run.number)
-            activityHub.sendEnded(run, to: waiters)
-            await tellChildren(of: run.id)
+            await tellEnded(run)
         case .cancel, .pause: await shard?.tell(ClaimedRun(run: run, answers: []))
         case .retryNow(let address): await shard?.retryNow(run.number, address)
         case .resume, .retry, .setResult: break

@@ -17,6 +17,13 @@ extension WorkflowHost {
         try await journal.state(namespace: namespace, workflow: workflow, key: key)
     }
 
+    /// A run was ended in the store: what works on it here gives it up, and everybody is told, also of its children.
+    func tellEnded(_ run: RunRecord) async {
+        await shard(of: run.number)?.giveUp(run.number)
+        activityHub.sendEnded(run, to: waiters)
+        await tellChildren(of: run.id)
+    }
+
     /// Tells those who look at children that ended with their parent.
     ///
     /// The journal has ended them already: what this host has of them is given up, and nothing more of it counts.
@@ -26,9 +33,7 @@ extension WorkflowHost {
             for child in try await relations(run: id).children where child.status.isFinal {
                 let run = try await run(id: child.id)
                 guard run.endedAt == parent.endedAt else { continue }
-                await shard(of: run.number)?.giveUp(run.number)
-                activityHub.sendEnded(run, to: waiters)
-                await tellChildren(of: run.id)
+                await tellEnded(run)
             }
         } catch {
             logger.error("the children of \(id) could not be told of their end: \(error)")

@@ -67,10 +67,4 @@ extension WorkflowHost {
         let stored = Dictionary(records.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         return registry.triggers.schedules.map { ScheduleInfo($0, stored[$0.id], now: ambient.now) }
     }
-
-    /// A run was ended in the store: what works on it here gives it up, and everybody is told.
-    func tellTerminated(_ run: RunRecord) async {
-        await shard(of: run.number)?.giveUp(run.number)
-        activityHub.sendEnded(run, to: waiters)
-    }
 }

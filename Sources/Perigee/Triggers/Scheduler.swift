@@ -143,7 +143,7 @@ final class Scheduler: Sendable {
         let advance = ScheduleAdvance(schedule: plan.record, starts: starts, terminates: error)
         guard let receipt = try await host.journal.advance(advance, now: now) else { return false }
         if !starts.isEmpty { host.dispatcher.poke() }
-        for run in receipt.terminated { await host.tellTerminated(run) }
+        for run in receipt.terminated { await host.tellEnded(run) }
         host.activityHub.send(cancelled: receipt.cancelled, to: host.waiters)
         if let note = receipt.schedule.note, note != stored?.note {
             host.logger.notice("\(one.target.version.workflow), \(one.schedule.sentence): \(note)")
