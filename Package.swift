@@ -99,7 +99,9 @@ let package = Package(
         .target(name: "CStockLua", dependencies: ["CLua"], path: "Tests/StockLua"),
         .target(
             name: "FaultyDisk", dependencies: [sqlite], path: "Tests/FaultyDisk", exclude: ["README.md"]),
-        .testTarget(name: "LuaTests", dependencies: ["PerigeeLua", "CStockLua"], swiftSettings: house),
+        .testTarget(
+            name: "LuaTests", dependencies: ["PerigeeLua", "PerigeeTesting", "CStockLua"],
+            swiftSettings: house),
         .testTarget(
             name: "JournalTests",
             dependencies: ["PerigeeJournal", "PerigeeSQLite", "PerigeeTesting", "FaultyDisk", grdb],

@@ -78,8 +78,11 @@ final class BenchmarkHost: Sendable {
     }
 
     /// Waits until every run waits or has ended.
-    func untilIdle() async throws {
-        let query = RunQuery(namespace: host.namespace, statuses: [.queued, .running], limit: 1)
+    func untilIdle() async throws { try await untilNone(is: [.queued, .running]) }
+
+    /// Waits until no run is in one of these statuses.
+    func untilNone(is statuses: Set<RunStatus>) async throws {
+        let query = RunQuery(namespace: host.namespace, statuses: statuses, limit: 1)
         while try await !host.runs(query).runs.isEmpty { try await Task.sleep(for: .milliseconds(2)) }
     }
 }

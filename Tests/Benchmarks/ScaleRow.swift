@@ -32,9 +32,7 @@ struct ScaleRow {
         }
         try await Task.sleep(for: .seconds(left))
         let start = ContinuousClock.now
-        let open = RunQuery(
-            namespace: bench.host.namespace, statuses: [.queued, .running, .waiting], limit: 1)
-        while try await !bench.host.runs(open).runs.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+        try await bench.untilNone(is: [.queued, .running, .waiting])
         let elapsed = start.age
         try await bench.stop()
         return [

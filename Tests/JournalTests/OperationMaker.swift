@@ -1,3 +1,4 @@
+import PerigeeTesting
 import PerigeeJournal
 
 /// Makes operations that are mostly sound, from names that repeat so that they meet.

@@ -1,3 +1,4 @@
+import PerigeeTesting
 import FaultyDisk
 import Foundation
 import GRDB

@@ -1,3 +1,5 @@
+import PerigeeTesting
+
 /// Writes random Lua programs that end, and whose printed result the language decides.
 ///
 /// What stock Lua leaves open is not printed: the order of keys (tables are shown sorted), addresses, the length of a

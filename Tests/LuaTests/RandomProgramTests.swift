@@ -1,3 +1,4 @@
+import PerigeeTesting
 import CStockLua
 import Foundation
 import PerigeeLua

@@ -1,3 +1,4 @@
+import PerigeeTesting
 import PerigeeLua
 import Testing
 

@@ -1,3 +1,4 @@
+import PerigeeTesting
 import Foundation
 import PerigeeLua
 import Testing

@@ -1,3 +1,5 @@
+import PerigeeTesting
+
 /// A random workflow: what is written in Lua, and what a plain interpreter makes of it.
 ///
 /// Every statement gives a whole number; a block mixes the numbers of its statements, so that a result tells whether
