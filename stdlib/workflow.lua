@@ -7,11 +7,12 @@ local known = {
   name = "string", about = "string", owner = "string", on = "table", key = "string", input = "table",
   tags = "table", timeout = { "string", "number" }, run = "function", on_cancel = "function",
   on_failure = "function", on_conflict = "string", concurrency = "table", keep = { "string", "number" },
+  breaker = { "boolean", "table" },
 }
 
 -- Known to the language, and not yet to this host: refused rather than passed over.
 local later = {
-  "output", "throttle", "rate_limit", "debounce", "batch", "priority", "retry", "breaker", "on_reload", "alerts",
+  "output", "throttle", "rate_limit", "debounce", "batch", "priority", "retry", "on_reload", "alerts",
 }
 
 local trigger_known = {
@@ -112,6 +113,7 @@ return function(given)
   if given.on_conflict then check_conflict(given.on_conflict) end
   if given.concurrency then check_concurrency(given.concurrency) end
   if given.keep then check_keep(given.keep) end
+  if given.breaker then given.breaker = host.load("breaker")("workflow: breaker", given.breaker, "5m", "15m") end
   local on = given.on or { manual = true }
   local list = #on > 0 and on or { on }
   for index, one in ipairs(list) do

@@ -65,24 +65,29 @@ public struct Blockage: Hashable, Sendable {
         case key
         /// Other runs hold all slots that its workflow's `concurrency` allows.
         case concurrency
+        /// Too many runs of its workflow failed, so that none begins before a moment.
+        case breaker
     }
 
     public var kind: Kind
-    /// The business key, or the key of `concurrency`; empty where the whole workflow is one line.
+    /// The business key, the key of `concurrency` (empty where the whole workflow is one line), or the workflow.
     public var key: String
-    /// How many runs may be under way at once; 1 for a business key.
+    /// How many runs may be under way at once; 1 for a business key, 0 for a breaker.
     public var limit: Int
+    /// When a run is tried; `nil` for what is not a breaker.
+    public var until: Timestamp?
     /// The ids of up to three runs that it waits for, those that came first first.
     public var runs: [String]
 
     /// How many runs a blockage names.
     package static let mostRuns = 3
 
-    public init(kind: Kind, key: String, limit: Int, runs: [String]) {
+    public init(kind: Kind, key: String, limit: Int, runs: [String], until: Timestamp? = nil) {
         self.kind = kind
         self.key = key
         self.limit = limit
         self.runs = runs
+        self.until = until
     }
 }
 

@@ -21,14 +21,17 @@ extension MemoryState {
     }
 
     mutating func claim(host: String, namespace: String, now: Timestamp, limit: Int, only: Int64?) -> Claim {
-        if only == nil { answerAtDueGates(of: namespace, at: now) }
+        if only == nil {
+            answerAtDueGates(of: namespace, at: now)
+            tryHeldRuns(of: namespace, at: now)
+        }
         var chosen = only.map { canClaim($0, namespace) ? [$0] : [] } ?? due(host, namespace, now: now, limit)
         if chosen.contains(where: { self[$0].turn == .waitsForTime }) {
             enterLines(of: namespace, now: now)
             chosen = due(host, namespace, now: now, limit)
         }
         var claim = Claim(runs: [], nextDue: nil)
-        for number in chosen {
+        for number in chosen where only != nil || mayBegin(number, at: now) {
             if self[number].record.owner == nil {
                 claim.runs.append(take(number, host: host, now: now))
             } else {
@@ -36,7 +39,8 @@ extension MemoryState {
             }
         }
         let gatesDue = gates.filter { $0.key.namespace == namespace }.compactMap(\.value.gate.dueAt)
-        claim.nextDue = (mine(host, namespace).compactMap { self[$0].wakeAt } + gatesDue).min()
+        let runsDue = mine(host, namespace).compactMap { self[$0].wakeAt }
+        claim.nextDue = (runsDue + gatesDue + [heldRunsDue(namespace)].compactMap { $0 }).min()
         return claim
     }
 
@@ -97,6 +101,7 @@ extension MemoryState {
         self[number].record.owner = host
         self[number].record.epoch += 1
         self[number].record.status = .running
+        self[number].isHeld = false
         if self[number].record.startedAt == nil {
             self[number].record.startedAt = now
             self[number].record.deadlineAt = self[number].timeoutMilliseconds.map {

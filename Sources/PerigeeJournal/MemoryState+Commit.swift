@@ -119,6 +119,7 @@ extension MemoryState {
             // What was granted and not taken over is given back.
             for wait in waits where release(number, wait, at: commit.at) { effects.wakesRuns = true }
             self[number].record.error = error
+            if tellBreaker(number, .attention, at: commit.at) { effects.wakesRuns = true }
         }
         return effects
     }

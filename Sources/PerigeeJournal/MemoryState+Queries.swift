@@ -37,6 +37,7 @@ extension MemoryState {
         }
         // The same texts may have other rules, as those may come from a setting.
         saved[saved.count - 1].rules = rules
+        setBreaker(name, rules.breaker, now: now)
         versions[name] = saved
         admitAll(of: workflow, in: namespace, now: now)
         return saved[saved.count - 1]

@@ -21,6 +21,8 @@ struct MemoryState {
         var timeoutMilliseconds: Int64?
         /// Whether a request to end is among its entries: it unwinds, and no other request is told.
         var isEnding = false
+        /// Whether its workflow's breaker holds it back.
+        var isHeld = false
         var entries: [Entry] = []
         var annotations: [Annotation] = []
         /// In the order in which they were opened.
@@ -82,6 +84,8 @@ struct MemoryState {
     var locks: [Hold] = []
     /// By namespace and key, the waits for a lock that somebody holds, in the order of their arrival.
     var lockQueues: [Name: [String]] = [:]
+    /// By namespace and workflow.
+    var breakers: [Name: WorkflowBreaker] = [:]
     /// By namespace and key.
     var gates: [Name: GateLine] = [:]
     /// By a run's id, the waits for its end in the order in which they were opened.
@@ -109,7 +113,7 @@ extension MemoryState {
         if [.waiting, .running, .paused].contains(shown.status) {
             shown.waits = run.waits.filter { $0.answer == nil }.map(\.wait)
         }
-        shown.blockedBy = blockage(number)
+        shown.blockedBy = blockage(number) ?? heldBlockage(number)
         return shown
     }
 
@@ -138,6 +142,7 @@ extension MemoryState {
         self[number].record.cancelRequest = nil
         self[number].record.pausedAt = nil
         var effects = settleEnd(number, at: at)
+        if tellBreaker(number, status, at: at) { effects.wakesRuns = true }
         if leaveLines(number, now: at) || opensGate { effects.wakesRuns = true }
         return effects
     }

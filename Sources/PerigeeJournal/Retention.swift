@@ -4,8 +4,11 @@ public struct WorkflowRules: Hashable, Sendable {
     public var concurrencyLimit: Int?
     /// How long ended runs are kept; `nil` for as long as the host keeps them.
     public var keep: Keep?
+    /// When its runs are held back because too many fail; `nil` for never.
+    public var breaker: BreakerRule?
 
-    public init(concurrencyLimit: Int? = nil, keep: Keep? = nil) {
+    public init(concurrencyLimit: Int? = nil, keep: Keep? = nil, breaker: BreakerRule? = nil) {
+        self.breaker = breaker
         self.concurrencyLimit = concurrencyLimit
         self.keep = keep
     }

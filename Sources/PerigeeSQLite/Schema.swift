@@ -21,7 +21,8 @@ enum Schema {
     /// `wake_at` is when something is to come for the run; a run is owned exactly while its status is `running`.
     /// `entry_count` is the sequence of the last entry. `turn` is where the run stands in line (``Turn``); before its
     /// turn it has no `wake_at`, unless it waits for its time (turn 0). `place` and `begun_after` are those of a run
-    /// that goes on for another one: where it stands in line, and the last event before it began.
+    /// that goes on for another one: where it stands in line, and the last event before it began. `held` says that its
+    /// workflow's breaker holds it back.
     private static let runs = [
         """
         CREATE TABLE runs (
@@ -32,7 +33,7 @@ enum Schema {
             ended_at INTEGER, timeout INTEGER, deadline_at INTEGER, tags BLOB, status_text TEXT, output BLOB,
             error BLOB, cancel_error BLOB, paused_at INTEGER, is_ending INTEGER NOT NULL DEFAULT 0,
             concurrency_key TEXT, turn INTEGER, parent INTEGER, continued_as TEXT, place INTEGER,
-            begun_after INTEGER
+            begun_after INTEGER, held INTEGER NOT NULL DEFAULT 0
         ) STRICT
         """,
         """
@@ -56,6 +57,7 @@ enum Schema {
         """,
         "CREATE INDEX runs_by_time ON runs (namespace, wake_at) WHERE turn = 0",
         "CREATE INDEX runs_by_end ON runs (namespace, workflow, ended_at) WHERE ended_at IS NOT NULL",
+        "CREATE INDEX runs_by_breaker ON runs (namespace, workflow, number) WHERE held",
         "CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL",
         // kind: 1 a step ended, 2 a wait opened, 3 the version moved, 4 an end was requested (its status stands in
         // `verb`, its error in `outcome`), 5 a reset (of the sequences in `arguments`, a JSON array), 6 a step began
@@ -202,13 +204,20 @@ enum Schema {
         """,
     ]
 
-    /// `keep` is in milliseconds; the largest number stands for ever.
+    /// `keep` is in milliseconds; the largest number stands for ever. `due_at` is set while a breaker is open: then the
+    /// next run may be tried.
     private static let texts = [
         """
         CREATE TABLE versions (
             namespace TEXT NOT NULL, workflow TEXT NOT NULL, number INTEGER NOT NULL, bundle TEXT NOT NULL,
-            created_at INTEGER NOT NULL, concurrency_limit INTEGER, keep INTEGER,
+            created_at INTEGER NOT NULL, concurrency_limit INTEGER, keep INTEGER, breaker BLOB,
             PRIMARY KEY (namespace, workflow, number)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE breakers (
+            namespace TEXT NOT NULL, workflow TEXT NOT NULL, state BLOB NOT NULL, due_at INTEGER,
+            PRIMARY KEY (namespace, workflow)
         ) STRICT, WITHOUT ROWID
         """,
         """

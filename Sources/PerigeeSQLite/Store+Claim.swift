@@ -42,7 +42,10 @@ extension Store {
                     WHERE namespace = ?1 AND wake_at IS NOT NULL AND (owner IS NULL OR owner = ?2)
                     ORDER BY wake_at LIMIT 1)
                 UNION ALL SELECT * FROM (
-                    SELECT due_at FROM gates WHERE namespace = ?1 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1))
+                    SELECT due_at FROM gates WHERE namespace = ?1 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1)
+                UNION ALL SELECT due_at FROM breakers b WHERE namespace = ?1 AND due_at IS NOT NULL
+                    AND EXISTS (SELECT 1 FROM runs WHERE namespace = ?1 AND workflow = b.workflow AND held
+                        AND status = 'queued'))
             ORDER BY at LIMIT 1
             """, [namespace, host]
         ) { try $0.time() }
@@ -62,21 +65,30 @@ extension Store {
     private func candidates(
         _ host: String, _ namespace: String, now: Timestamp, limit: Int
     ) throws -> [(number: Int64, isOwned: Bool)] {
-        func found() throws -> [(number: Int64, isOwned: Bool, turn: Turn?)] {
+        let open = try openBreakers(of: namespace, at: now)
+        func found() throws -> [(number: Int64, isOwned: Bool, turn: Turn?, fresh: String?)] {
             try all(
                 """
-                SELECT number, owner IS NOT NULL, turn FROM runs
+                SELECT number, owner IS NOT NULL, turn, CASE WHEN started_at IS NULL THEN workflow END FROM runs
                 WHERE namespace = ? AND wake_at <= ? AND (owner IS NULL OR owner = ?)
                 ORDER BY wake_at, number LIMIT ?
                 """, [namespace, now.milliseconds, host, limit]
-            ) { row in (number: try row.next(), isOwned: try row.next(), turn: try row.turn()) }
+            ) { row in
+                (
+                    number: try row.next(), isOwned: try row.next(), turn: try row.turn(),
+                    fresh: try row.next()
+                )
+            }
         }
         var candidates = try found()
         if candidates.contains(where: { $0.turn == .waitsForTime }) {
             try enterLines(of: namespace, now: now)
             candidates = try found()
         }
-        return candidates.map { ($0.number, $0.isOwned) }
+        return try candidates.filter { candidate in
+            guard let workflow = candidate.fresh, open.contains(workflow) else { return true }
+            return try mayBegin(candidate.number, of: workflow, in: namespace, at: now)
+        }.map { ($0.number, $0.isOwned) }
     }
 
     /// What has come for a run that goes on working.
@@ -98,7 +110,7 @@ extension Store {
         try answerDueWaits(of: number, now: now)
         try run(
             """
-            UPDATE runs SET owner = ?1, epoch = epoch + 1, status = 'running',
+            UPDATE runs SET owner = ?1, epoch = epoch + 1, status = 'running', held = 0,
                 deadline_at = CASE WHEN started_at IS NULL THEN ?2 + timeout ELSE deadline_at END,
                 wake_at = CASE WHEN is_ending THEN NULL WHEN started_at IS NULL THEN ?2 + timeout
                     ELSE deadline_at END,

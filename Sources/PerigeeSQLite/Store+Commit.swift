@@ -127,7 +127,9 @@ extension Store {
             try letGo(run.number, .attention, wakeAt: nil, error: error)
             try self.run("UPDATE runs SET paused_at = NULL WHERE number = ?", [run.number])
             // What was granted and not taken over is given back.
-            effects.wakesRuns = try release(run.number, by: waits, at: commit.at) || opensGate
+            let isReleased = try release(run.number, by: waits, at: commit.at)
+            let tellsBreaker = try tellBreaker(run.number, .attention, at: commit.at)
+            effects.wakesRuns = isReleased || opensGate || tellsBreaker
         }
         return effects
     }

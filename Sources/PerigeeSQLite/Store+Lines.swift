@@ -180,6 +180,7 @@ extension Store {
                 slots[line] = slot
                 blockage.limit = slot.limit ?? 0
                 blockage.runs = slot.holders
+            case .breaker: blockage.until = try breaker(of: run.workflow, in: run.namespace)?.dueAt
             }
             var run = run
             run.blockedBy = blockage

@@ -9,12 +9,20 @@ extension Store {
             """
             SELECT EXISTS (SELECT 1 FROM locks WHERE run = r.number),
                 EXISTS (SELECT 1 FROM waits WHERE kind = 5 AND target = r.id AND answered_at IS NULL),
-                EXISTS (SELECT 1 FROM runs WHERE parent = r.number AND ended_at IS NULL)
+                EXISTS (SELECT 1 FROM runs WHERE parent = r.number AND ended_at IS NULL),
+                EXISTS (SELECT 1 FROM breakers WHERE namespace = r.namespace AND workflow = r.workflow), r.status
             FROM runs r WHERE r.number = ?
             """, [number]
-        ) { (locks: try $0.next() as Bool, waits: try $0.next() as Bool, children: try $0.next() as Bool) }
+        ) { row in
+            (
+                locks: try row.next() as Bool, waits: try row.next() as Bool,
+                children: try row.next() as Bool,
+                breaker: try row.next() as Bool, status: try row.choice() as RunStatus
+            )
+        }
         guard let concerns else { return effects }
         if concerns.locks { effects.wakesRuns = try release(number, at: at) }
+        if concerns.breaker, try tellBreaker(number, concerns.status, at: at) { effects.wakesRuns = true }
         guard concerns.waits || concerns.children, let end = try end(of: number) else { return effects }
         if concerns.waits, end.status != .continued {
             for wait in try waitsForEnd(of: end.run) {

@@ -6,7 +6,7 @@ extension Store {
         SELECT r.number, r.id, r.namespace, r.workflow, r.version, r.bundle, r.status, r.key, r.owner,
             r.epoch, r.entry_count, r.created_at, r.started_at, r.ended_at, r.deadline_at, r.cancel_error,
             r.paused_at, r.tags, r.status_text, r.output, r.error, r.continued_as, r.turn, r.concurrency_key,
-            i.input, i.trigger, i.event_id, i.correlation_id, i.parent_id, i.parent_path, i.parent_label,
+            r.held, i.input, i.trigger, i.event_id, i.correlation_id, i.parent_id, i.parent_path, i.parent_label,
             i.parent_occurrence, i.parent_policy, i.depth, i.continued_from
         FROM runs r JOIN run_inputs i ON i.run = r.number
         """
@@ -36,6 +36,7 @@ extension Store {
         let continuedAs: String? = try row.next()
         let turn = try row.turn()
         let slot: String? = try row.next()
+        let isHeld: Bool = try row.next()
         return RunRecord(
             id: id, number: number, namespace: namespace, workflow: workflow, version: version,
             bundle: bundle, status: status, key: key, input: try row.payload(), output: output, error: error,
@@ -43,7 +44,10 @@ extension Store {
             parent: try row.parent(), continuedFrom: try row.next(), continuedAs: continuedAs, tags: tags,
             statusText: statusText, createdAt: createdAt, startedAt: startedAt, endedAt: endedAt,
             deadlineAt: deadlineAt, cancelRequest: cancelRequest, pausedAt: pausedAt,
-            blockedBy: Self.blockage(turn, key: key, slot: slot), owner: owner, epoch: epoch,
+            blockedBy: Self.blockage(turn, key: key, slot: slot)
+                ?? (isHeld && status == .queued
+                    ? Blockage(kind: .breaker, key: workflow, limit: 0, runs: []) : nil),
+            owner: owner, epoch: epoch,
             entryCount: entryCount)
     }
 

@@ -30,10 +30,10 @@ extension Store {
         version.rules = rules
         guard version != newest else { return version }
         try run(
-            "INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 namespace, workflow, version.number, bundle, version.createdAt.milliseconds,
-                rules.concurrencyLimit, rules.keep?.number,
+                rules.concurrencyLimit, rules.keep?.number, rules.breaker?.json.bytes.blob,
             ])
         for (path, text) in files {
             try run(
@@ -43,13 +43,14 @@ extension Store {
         if newest?.rules.concurrencyLimit != rules.concurrencyLimit {
             try admitAll(of: workflow, in: namespace, now: now)
         }
+        try setBreaker(of: workflow, in: namespace, rules.breaker, now: now)
         return version
     }
 
     private func newestVersion(of workflow: String, in namespace: String) throws -> WorkflowVersion? {
         try first(
             """
-            SELECT number, bundle, created_at, concurrency_limit, keep FROM versions
+            SELECT number, bundle, created_at, concurrency_limit, keep, breaker FROM versions
             WHERE namespace = ? AND workflow = ? ORDER BY number DESC LIMIT 1
             """, [namespace, workflow]
         ) { row in
@@ -57,8 +58,9 @@ extension Store {
                 namespace: namespace, workflow: workflow, number: try row.next(), bundle: try row.next(),
                 createdAt: try row.time(),
                 rules: WorkflowRules(
-                    concurrencyLimit: try row.next(), keep: (try row.next() as Int64?).map(Keep.init(number:))
-                ))
+                    concurrencyLimit: try row.next(),
+                    keep: (try row.next() as Int64?).map(Keep.init(number:)),
+                    breaker: try row.optionalPayload().flatMap { BreakerRule(try JSON(parsing: $0)) }))
         }
     }
 

@@ -42,11 +42,11 @@ extension RunRecord {
 }
 
 extension Blockage {
-    /// Why a run can't begin yet, as `{kind, key, limit, runs}`.
+    /// Why a run can't begin yet, as `{kind, key, limit, runs, until}`.
     var json: JSON {
         [
             "kind": .string(kind.rawValue), "key": .string(key), "limit": .int(Int64(limit)),
-            "runs": .array(runs.map { .string($0) }),
+            "runs": .array(runs.map { .string($0) }), "until": JSON(until),
         ]
     }
 
@@ -56,6 +56,8 @@ extension Blockage {
         case .key: "waits for its turn: earlier runs with the key \"\(key)\" have not ended"
         case .concurrency:
             "waits for its turn: \(limit) at a time" + (key.isEmpty ? "" : " for \"\(key)\"")
+        case .breaker:
+            "waits: too many runs of its workflow failed" + (until.map { "; one is tried at \($0)" } ?? "")
         }
     }
 }

@@ -2,7 +2,7 @@ import PerigeeJournal
 
 extension JournalContract {
     static var gateChecks: [Check] {
-        throttleChecks + breakerChecks + [
+        throttleChecks + failureChecks + [
             Check(area: "gates", promise: "so many are under way at once, and the next follow in turn") {
                 scene in
                 let ticket = GateTicket(key: "g", atOnce: 2, holdMilliseconds: 60_000)
@@ -78,7 +78,7 @@ extension JournalContract {
         ]
     }
 
-    private static var breakerChecks: [Check] {
+    private static var failureChecks: [Check] {
         let rule = BreakerRule(failures: 2, ratio: nil, overMilliseconds: 60_000, pauseMilliseconds: 30_000)
         let ticket = GateTicket(key: "g", breaker: rule, holdMilliseconds: 60_000)
         return [

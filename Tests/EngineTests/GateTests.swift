@@ -57,9 +57,11 @@ struct GateTests {
         let test = try TestHost(setting, scripts: ["many.lua": text, "few.lua": text])
         try await test.run { test in
             var ids: [String] = []
-            for id in ["m1", "m2", "m3"] { ids.append(try await test.begin("many", ["id": .string(id)]).id) }
-            _ = try await test.run(ids[0], reaches: .completed)
-            for id in ids.dropFirst() { _ = try await test.until(id, isInLine) }
+            ids.append(try await test.result(of: "many", ["id": "m1"]).id)
+            for id in ["m2", "m3"] {
+                ids.append(try await test.begin("many", ["id": .string(id)]).id)
+                _ = try await test.until(ids[ids.count - 1], isInLine)
+            }
             ids.append(try await test.begin("few", ["id": "f1"]).id)
             let waiting = try await test.until(ids[3], isInLine)
             #expect(waiting.status == .waiting)

@@ -56,7 +56,11 @@ struct OperationMaker {
         case 96..<98:
             let rules = WorkflowRules(
                 concurrencyLimit: pick(limits),
-                keep: pick([nil, nil, .forever, .milliseconds(Int64.random(in: 0...60_000, using: &random))]))
+                keep: pick([nil, nil, .forever, .milliseconds(Int64.random(in: 0...60_000, using: &random))]),
+                breaker: chance(50)
+                    ? BreakerRule(
+                        failures: pick([1, 2]), ratio: nil, overMilliseconds: 10_000,
+                        pauseMilliseconds: pick([2000, 6000])) : nil)
             return .saveVersion(pick(["a", "b"]), text: pick(["x", "y", "z"]), rules: rules)
         case 98:
             let keep = Keep.milliseconds(Int64.random(in: 0...90_000, using: &random))

@@ -77,9 +77,8 @@ struct HTTPCall: Sendable {
 
     /// Names what it asks for: the same for the same request of whatever run.
     var content: String {
-        let parts = ["query", "headers", "json", "form", "multipart", "text", "base64"].map {
-            arguments[$0] ?? .null
-        }
+        let names = ["auth", "query", "headers", "json", "form", "multipart", "text", "base64"]
+        let parts = names.map { arguments[$0] ?? .null } + secrets.map { .string("\($0.pointer) \($0.name)") }
         let asked = Array("\(method) \(url) ".utf8) + JSON.array(parts).bytes
         return SHA256.hash(data: asked).prefix(16).hexadecimal
     }

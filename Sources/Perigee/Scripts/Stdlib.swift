@@ -34,7 +34,8 @@ enum Stdlib {
     ]
 
     private static let pieces: [(name: String, text: [UInt8])] = [
-        ("ask", PackageResources.ask_lua), ("branches", PackageResources.branches_lua),
+        ("ask", PackageResources.ask_lua), ("bounds", PackageResources.bounds_lua),
+        ("branches", PackageResources.branches_lua), ("breaker", PackageResources.breaker_lua),
         ("calendar", PackageResources.calendar_lua), ("call", PackageResources.call_lua),
         ("checkpoint", PackageResources.checkpoint_lua), ("config", PackageResources.config_lua),
         ("each", PackageResources.each_lua), ("emit", PackageResources.emit_lua),

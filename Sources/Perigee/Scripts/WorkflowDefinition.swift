@@ -34,6 +34,8 @@ struct WorkflowDefinition: Sendable {
     let concurrency: Concurrency?
     /// How long ended runs are kept; `nil` for as long as the host keeps them.
     let keep: Keep?
+    /// When its runs are held back because too many fail; `nil` for never.
+    let breaker: BreakerRule?
     let input: InputSchema?
     /// How long a run may take from its start on; `nil` for as long as it needs.
     let timeoutMilliseconds: Int64?
@@ -49,6 +51,7 @@ struct WorkflowDefinition: Sendable {
         declaredTriggers = fields["on"]?.array ?? []
         declaredInput = fields["input"]
         keep = fields["keep"]?.string.flatMap(Keep.init)
+        breaker = fields["breaker"].flatMap(BreakerRule.init)
         onConflict = fields["on_conflict"]?.string.flatMap(OnConflict.init) ?? .use_existing
         timeoutMilliseconds = fields["timeout_milliseconds"]?.int
         do {
@@ -73,7 +76,9 @@ struct WorkflowDefinition: Sendable {
     }
 
     /// What the journal is told of it.
-    var rules: WorkflowRules { WorkflowRules(concurrencyLimit: concurrency?.limit, keep: keep) }
+    var rules: WorkflowRules {
+        WorkflowRules(concurrencyLimit: concurrency?.limit, keep: keep, breaker: breaker)
+    }
 
     private static func trigger(_ fields: JSON) throws(DefinitionFault) -> Trigger {
         if let declared = fields["http"]?.string {
