@@ -37,6 +37,8 @@ struct DevCommand: AsyncParsableCommand {
     @Option(help: "The folder of mocks.")
     var mocks = "mocks"
 
+    @OptionGroup(title: "Options of calls, with --live") var calls: CallOptions
+
     func run() async throws {
         let port = try Configuration.port(port)
         var options = HostOptions()
@@ -57,7 +59,7 @@ struct DevCommand: AsyncParsableCommand {
         guard live else {
             return try await process.run(transport: MockTransport(folder: mocks)) { await session.run($0) }
         }
-        let transport = AsyncHTTPTransport(egress: EgressPolicy(allowsLoopback: true))
+        let transport = try calls.transport(allowsLoopback: true)
         try await closing(transport) { try await process.run(transport: transport) { await session.run($0) } }
     }
 
