@@ -30,6 +30,7 @@ let structuredFields: Target.Dependency = .product(
     name: "RawStructuredFieldValues", package: "swift-http-structured-headers")
 let certificates: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
+let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
 let nioTLS: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 
 let package = Package(
@@ -58,6 +59,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-structured-headers", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     ],
     targets: [
@@ -81,7 +83,8 @@ let package = Package(
         .target(
             name: "PerigeeHTTP",
             dependencies: [
-                "Perigee", "PerigeeJournal", httpClient, nio, nioPosix, nioHTTP, nioTLS, nioEmbedded,
+                "Perigee", "PerigeeJournal", httpClient, nio, nioPosix, nioHTTP, nioHTTP2, nioTLS,
+                nioEmbedded,
                 compression, certificates, asn1,
             ],
             swiftSettings: house),

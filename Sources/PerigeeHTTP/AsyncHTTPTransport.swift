@@ -2,11 +2,15 @@ import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
+import NIOHTTP2
 import NIOSSL
 public import Perigee
+import Synchronization
 import X509
 
 let maxRedirects = 5
+/// How often a request is sent that its receiver did not look at.
+private let maxSendings = 3
 let maxConnectionsPerHost = 256
 let connectSeconds = 10
 
@@ -23,6 +27,7 @@ public final class AsyncHTTPTransport: HTTPTransport {
     /// One for each standing: connections are pooled, and what checks the address of a new one can't see for which
     /// call it is made.
     private let clients: [EgressPolicy.Standing: HTTPClient]
+    private let isStopping = Atomic(false)
 
     /// - Parameters:
     ///   - egress: which hosts may be called.
@@ -55,13 +60,15 @@ public final class AsyncHTTPTransport: HTTPTransport {
         }
         clients = Dictionary(
             uniqueKeysWithValues: EgressPolicy.Standing.all.map { standing in
-                // The other end of a tunnel can't be seen: it is the proxy's.
-                if proxy == nil {
-                    let check: @Sendable (any Channel) -> EventLoopFuture<Void> = { channel in
-                        refuseUnpermitted(channel, egress, standing)
-                    }
-                    configuration.http1_1ConnectionDebugInitializer = check
-                    configuration.http2ConnectionDebugInitializer = check
+                let check: @Sendable (any Channel) -> EventLoopFuture<Void> = { channel in
+                    // The other end of a tunnel can't be seen: it is the proxy's.
+                    proxy == nil
+                        ? refuseUnpermitted(channel, egress, standing)
+                        : channel.eventLoop.makeSucceededVoidFuture()
+                }
+                configuration.http1_1ConnectionDebugInitializer = check
+                configuration.http2ConnectionDebugInitializer = { channel in
+                    check(channel).flatMap { UnhandledStreams.watch(channel) }
                 }
                 return (standing, HTTPClient(configuration: configuration))
             })
@@ -71,6 +78,7 @@ public final class AsyncHTTPTransport: HTTPTransport {
     ///
     /// - Throws: an error of the client, also when it was shut down before.
     public func shutdown() async throws {
+        isStopping.store(true, ordering: .relaxed)
         var failure: (any Error)?
         for client in clients.values {
             do { try await client.shutdown() } catch { failure = error }
@@ -148,6 +156,23 @@ public final class AsyncHTTPTransport: HTTPTransport {
     private func exchange(_ hop: Hop, _ route: Route, _ call: Call) async throws(HTTPFailure)
         -> HTTPReply
     {
+        var sendings = 0
+        while true {
+            sendings += 1
+            do {
+                let reply = try await receive(message(of: hop), hop, route.client, call)
+                return try reply.unpacked(from: hop.destination, limit: call.maxReplyBytes)
+            } catch {
+                if sendings < maxSendings, wasNotHandled(error) { continue }
+                if let failure = await untrusted(error, hop.destination, route, call) { throw failure }
+                throw HTTPFailure(
+                    error, calling: hop.destination, timeoutMilliseconds: call.timeoutMilliseconds,
+                    through: proxy)
+            }
+        }
+    }
+
+    private func message(of hop: Hop) -> HTTPClientRequest {
         var message = HTTPClientRequest(url: hop.destination.url)
         message.tlsConfiguration = tls.special(for: hop.destination)
         message.method = HTTPMethod(rawValue: hop.method)
@@ -159,31 +184,39 @@ public final class AsyncHTTPTransport: HTTPTransport {
             message.headers.add(name: "Accept-Encoding", value: acceptedCodings)
         }
         if !hop.body.isEmpty { message.body = .bytes(hop.body) }
-        do {
-            let response = try await route.client.execute(message, deadline: call.deadline)
-            let length = response.headers.first(name: "Content-Length").flatMap { Int($0) }
-            if hop.method != "HEAD", let length, length > call.maxReplyBytes {
-                throw HTTPFailure.tooLarge(hop.destination, limit: call.maxReplyBytes, size: length)
-            }
-            var body: [UInt8] = []
-            for try await part in response.body {
-                guard part.readableBytes <= call.maxReplyBytes - body.count else {
-                    throw HTTPFailure.tooLarge(hop.destination, limit: call.maxReplyBytes)
-                }
-                body.append(contentsOf: part.readableBytesView)
-            }
-            // A cancelled task sees the end of the body where the reply is only cut off.
-            try Task.checkCancellation()
-            let reply = HTTPReply(
-                status: Int(response.status.code), headers: response.headers.map { ($0.name, $0.value) },
-                body: body)
-            return try reply.unpacked(from: hop.destination, limit: call.maxReplyBytes)
-        } catch {
-            if let failure = await untrusted(error, hop.destination, route, call) { throw failure }
-            throw HTTPFailure(
-                error, calling: hop.destination, timeoutMilliseconds: call.timeoutMilliseconds, through: proxy
-            )
+        return message
+    }
+
+    private func receive(
+        _ message: HTTPClientRequest, _ hop: Hop, _ client: HTTPClient, _ call: Call
+    ) async throws -> HTTPReply {
+        let response = try await client.execute(message, deadline: call.deadline)
+        let length = response.headers.first(name: "Content-Length").flatMap { Int($0) }
+        if hop.method != "HEAD", let length, length > call.maxReplyBytes {
+            throw HTTPFailure.tooLarge(hop.destination, limit: call.maxReplyBytes, size: length)
         }
+        var body: [UInt8] = []
+        for try await part in response.body {
+            guard part.readableBytes <= call.maxReplyBytes - body.count else {
+                throw HTTPFailure.tooLarge(hop.destination, limit: call.maxReplyBytes)
+            }
+            body.append(contentsOf: part.readableBytesView)
+        }
+        // A cancelled task sees the end of the body where the reply is only cut off.
+        try Task.checkCancellation()
+        return HTTPReply(
+            status: Int(response.status.code), headers: response.headers.map { ($0.name, $0.value) },
+            body: body)
+    }
+
+    /// Whether the receiver never got to look at a request, because it was ending the connection of HTTP/2 that the
+    /// request was put on (RFC 9113, 8.7): such a request may be sent once more, whatever it does.
+    private func wasNotHandled(_ error: any Error) -> Bool {
+        if let closed = error as? NIOHTTP2Errors.StreamClosed { return closed.errorCode == .refusedStream }
+        if error is NIOHTTP2Errors.CreatedStreamAfterGoaway { return true }
+        // The client says so of a request that came to a connection that was just ending.
+        return error as? HTTPClientError == .cancelled && !Task.isCancelled
+            && !isStopping.load(ordering: .relaxed)
     }
 
     /// What to tell of a certificate that was not accepted; nothing for other errors.

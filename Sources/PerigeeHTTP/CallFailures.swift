@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
+import NIOHTTP2
 import NIOPosix
 import NIOSSL
 import Perigee
@@ -135,11 +136,16 @@ extension HTTPFailure {
             self = .unproxied("The proxy did not let the call to \(destination.name) through.")
         case let error as HTTPClientError where error == .httpProxyHandshakeTimeout:
             self = .unproxied("The proxy did not answer within \(connectSeconds) seconds.")
-        case let error where isAlert("CERTIFICATE_REQUIRED", error):
+        case let error where isAlert(["ALERT_CERTIFICATE_REQUIRED"], error):
             self.init(
                 kind: .network, code: "PG2182",
-                message: "\(destination.name) wants a client certificate, and was shown none for it.",
+                message: "\(destination.name) wants a client certificate, and was shown none.",
                 hint: "Start this host with --client-certificate \(destination.name)=FILE.")
+        case let error where isAlert(certificateAlerts, error):
+            self.init(
+                kind: .network, code: "PG2182",
+                message: "\(destination.name) did not accept this host's client certificate.",
+                hint: "Check that it has not expired, and that the receiver knows who signed it.")
         default:
             self.init(
                 kind: .network, code: "PG2002", message: networkSentence(error, destination.name),
@@ -181,7 +187,13 @@ private func networkSentence(_ error: any Error, _ name: String) -> String {
         "Could not connect to \(name): no answer within \(connectSeconds) seconds."
     case HTTPParserError.invalidEOFState, is ChannelError:
         "\(name) closed the connection before its reply was complete."
+    case HTTPParserError.headerOverflow, is NIOHTTP2Errors.ExcessivelyLargeHeaderBlock:
+        "The headers of what \(name) replied are too large."
+    case is any NIOHTTP2Error: "\(name) broke off its reply."
     case is HTTPParserError: "What \(name) replied is not HTTP."
+    case let error where isAlert(["ALERT_HANDSHAKE_FAILURE"], error):
+        "Could not set up a secure connection to \(name): it wants a client certificate, or does not speak TLS "
+            + "as this host does."
     case NIOSSLError.handshakeFailed:
         "Could not set up a secure connection to \(name): it does not speak TLS as this host does."
     case is NIOSSLError, is BoringSSLError: "The secure connection to \(name) broke."
@@ -220,13 +232,21 @@ private func socketSentence(_ number: CInt, _ name: String) -> String {
     }
 }
 
-func isUntrustedCertificate(_ error: any Error) -> Bool { isAlert("CERTIFICATE_VERIFY_FAILED", error) }
+func isUntrustedCertificate(_ error: any Error) -> Bool { isAlert(["CERTIFICATE_VERIFY_FAILED"], error) }
 
-/// Whether an error of the TLS library is of a kind, which it tells only in its description.
-private func isAlert(_ name: String, _ error: any Error) -> Bool {
+/// What a receiver says that does not accept a client certificate.
+private let certificateAlerts = [
+    "ALERT_BAD_CERTIFICATE", "ALERT_UNSUPPORTED_CERTIFICATE", "ALERT_CERTIFICATE_REVOKED",
+    "ALERT_CERTIFICATE_EXPIRED", "ALERT_CERTIFICATE_UNKNOWN", "ALERT_UNKNOWN_CA", "ALERT_ACCESS_DENIED",
+]
+
+/// Whether an error of the TLS library is of one of these kinds, which it tells only in its description.
+private func isAlert(_ names: [String], _ error: any Error) -> Bool {
+    let reason: String
     switch error {
-    case NIOSSLError.handshakeFailed(let reason): String(describing: reason).contains(name)
-    case let reason as BoringSSLError: String(describing: reason).contains(name)
-    default: false
+    case NIOSSLError.handshakeFailed(let cause): reason = String(describing: cause)
+    case let cause as BoringSSLError: reason = String(describing: cause)
+    default: return false
     }
+    return names.contains { reason.contains($0) }
 }
