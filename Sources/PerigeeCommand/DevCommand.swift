@@ -15,6 +15,8 @@ struct DevCommand: AsyncParsableCommand {
               perigee dev flows --port 7500
               perigee dev --live        calls the real thing; secrets from PERIGEE_SECRET_NAME
 
+            The rules for hosts, the certificates and the proxy count with --live.
+
             A saved script is the new version at once; runs in flight move to it where a replay shows that they can.
             Calls are answered from *.json files in ./mocks; secrets that are not set get a placeholder there.
             """)
@@ -37,7 +39,7 @@ struct DevCommand: AsyncParsableCommand {
     @Option(help: "The folder of mocks.")
     var mocks = "mocks"
 
-    @OptionGroup(title: "Options of calls, with --live") var calls: CallOptions
+    @OptionGroup var calls: CallOptions
 
     func run() async throws {
         let port = try Configuration.port(port)

@@ -56,7 +56,7 @@ struct ServeCommand: AsyncParsableCommand {
     )
     var secrets: String?
 
-    @OptionGroup(title: "Options of calls") var calls: CallOptions
+    @OptionGroup var calls: CallOptions
 
     func run() async throws {
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
