@@ -60,15 +60,19 @@ public final class AsyncHTTPTransport: HTTPTransport {
         }
         clients = Dictionary(
             uniqueKeysWithValues: EgressPolicy.Standing.all.map { standing in
+                // The other end of a tunnel can't be seen: it is the proxy's.
                 let check: @Sendable (any Channel) -> EventLoopFuture<Void> = { channel in
-                    // The other end of a tunnel can't be seen: it is the proxy's.
                     proxy == nil
                         ? refuseUnpermitted(channel, egress, standing)
                         : channel.eventLoop.makeSucceededVoidFuture()
                 }
-                configuration.http1_1ConnectionDebugInitializer = check
+                configuration.http1_1ConnectionDebugInitializer = { channel in
+                    check(channel).flatMap { boundSilence(channel) }
+                }
                 configuration.http2ConnectionDebugInitializer = { channel in
-                    check(channel).flatMap { UnhandledStreams.watch(channel) }
+                    check(channel).flatMap { boundSilence(channel) }.flatMap {
+                        UnhandledStreams.watch(channel)
+                    }
                 }
                 return (standing, HTTPClient(configuration: configuration))
             })
@@ -247,23 +251,4 @@ private struct Call: Sendable {
     let timeoutMilliseconds: Int
     let deadline: NIODeadline
     let maxReplyBytes: Int
-}
-
-/// Ends a connection before the first request on it when its other end is not permitted.
-///
-/// A name can lead elsewhere when the client looks it up a second time; this sees the address that it took.
-private func refuseUnpermitted(
-    _ channel: any Channel, _ egress: EgressPolicy, _ standing: EgressPolicy.Standing
-) -> EventLoopFuture<Void> {
-    guard let remote = channel.remoteAddress, let port = remote.port,
-        let address = remote.ipAddress.flatMap(IPAddress.init)
-    else {
-        return channel.eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel)
-    }
-    guard let refusal = egress.refusal(of: address, port: port, standing) else {
-        return channel.eventLoop.makeSucceededVoidFuture()
-    }
-    // The client must hear of the failure first: it takes a connection that closes while it starts for lost.
-    channel.eventLoop.execute { channel.close(promise: nil) }
-    return channel.eventLoop.makeFailedFuture(RefusedAddress(address: address, refusal: refusal))
 }
