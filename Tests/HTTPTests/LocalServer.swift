@@ -207,35 +207,3 @@ private final class Returning: ChannelInboundHandler, Sendable {
 
     func channelInactive(context: ChannelHandlerContext) { client.close(promise: nil) }
 }
-
-/// A port of 127.0.0.1 where nobody listens and, for the length of a test, nobody else can.
-struct ClosedPort: ~Copyable {
-    let port: Int
-    private let descriptor: CInt
-
-    /// - Parameter isSilent: whether the system takes connections all the same, which nobody will ever read.
-    init(isSilent: Bool = false) throws {
-        #if canImport(Glibc)
-            let type = CInt(SOCK_STREAM.rawValue)
-        #else
-            let type = SOCK_STREAM
-        #endif
-        let socket = socket(AF_INET, type, 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let status = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(socket, pointer, length) + getsockname(socket, pointer, &length)
-            }
-        }
-        descriptor = socket
-        guard status == 0, !isSilent || listen(socket, 16) == 0 else {
-            throw IOError(errnoCode: errno, reason: "bind")
-        }
-        port = Int(UInt16(bigEndian: address.sin_port))
-    }
-
-    deinit { close(descriptor) }
-}

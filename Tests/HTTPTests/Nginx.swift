@@ -1,7 +1,5 @@
 import Foundation
 import NIOCore
-import NIOPosix
-import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -35,7 +33,8 @@ final class Nginx: Sendable {
             let program = (places + ["/usr/sbin", "/usr/local/sbin"]).map({ $0 + "/nginx" })
                 .first(where: FileManager.default.isExecutableFile(atPath:))
         else { throw Missing() }
-        let sockets = try (0..<count).map { _ in try Listening() }
+        let sockets = try (0..<count).map { _ in try boundSocket(listens: true) }
+        defer { for socket in sockets { close(socket.descriptor) } }
         ports = sockets.map(\.port)
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map {
             "\($0)_temp_path \(folder.path)/\($0);"
@@ -89,38 +88,6 @@ final class Nginx: Sendable {
         var status: CInt = 0
         while waitpid(id, &status, 0) == -1, errno == EINTR {}
     }
-}
-
-/// A socket on a free port of 127.0.0.1 that listens, closed here with this value.
-private final class Listening {
-    let descriptor: CInt
-    let port: Int
-
-    init() throws {
-        #if canImport(Glibc)
-            let type = CInt(SOCK_STREAM.rawValue)
-        #else
-            let type = SOCK_STREAM
-        #endif
-        descriptor = socket(AF_INET, type, 0)
-        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = descriptor
-        let status = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(descriptor, pointer, length) + getsockname(descriptor, pointer, &length)
-            }
-        }
-        port = Int(UInt16(bigEndian: address.sin_port))
-        guard status == 0, listen(descriptor, 511) == 0 else {
-            throw IOError(errnoCode: errno, reason: "listen")
-        }
-    }
-
-    deinit { close(descriptor) }
 }
 
 /// Lends texts as the list of C strings, ended by a null pointer, that `exec` takes.
