@@ -8,7 +8,7 @@ public struct EgressPolicy: Sendable {
     public var allowedHosts: [HostRule]
     /// What may not be called, also where another rule has it.
     public var deniedHosts: [HostRule]
-    /// When there are any: nothing else may be called. They open no private address.
+    /// What alone may be called, when there are any; they open no private address.
     public var onlyHosts: [HostRule]
     /// Whether this machine itself (127.0.0.0/8, ::1) may be called, under any name and port.
     public var allowsLoopback: Bool

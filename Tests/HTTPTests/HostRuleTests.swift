@@ -1,5 +1,6 @@
 import Perigee
 @testable import PerigeeHTTP
+import Synchronization
 import Testing
 
 @Suite struct HostRuleTests {
@@ -159,6 +160,22 @@ import Testing
         #expect(other.requests.isEmpty)
         try await server.stop()
         try await other.stop()
+    }
+
+    @Test func `a name is decided about for each call, also where a connection is open`() async throws {
+        let server = try await LocalServer { _ in .reply("200 OK") }
+        let answers = Mutex([IPAddress(v4: 0x7F00_0001), IPAddress(v4: 0x0A00_0001)])
+        let lookUp: HostLookup = { _ in answers.withLock { [$0.removeFirst()] } }
+        try await withTransport(EgressPolicy(allowsLoopback: true), lookUp: lookUp) { transport in
+            let request = HTTPRequest(method: "GET", url: "http://localhost:\(server.port)/")
+            let reply = try await transport.send(request)
+            #expect(reply.status == 200)
+            let failure = try await transport.failure(of: request)
+            #expect(failure.code == "PG2004")
+            #expect(failure.message.contains("leads to 10.0.0.1"))
+        }
+        #expect(server.requests.count == 1)
+        try await server.stop()
     }
 
     @Test
