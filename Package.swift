@@ -28,6 +28,9 @@ let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swi
 let compression: Target.Dependency = .product(name: "NIOHTTPCompression", package: "swift-nio-extras")
 let structuredFields: Target.Dependency = .product(
     name: "RawStructuredFieldValues", package: "swift-http-structured-headers")
+let certificates: Target.Dependency = .product(name: "X509", package: "swift-certificates")
+let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
+let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
 let nioTLS: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 
 let package = Package(
@@ -49,11 +52,14 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-http-structured-headers", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     ],
     targets: [
@@ -77,8 +83,9 @@ let package = Package(
         .target(
             name: "PerigeeHTTP",
             dependencies: [
-                "Perigee", "PerigeeJournal", httpClient, nio, nioPosix, nioHTTP, nioTLS, nioEmbedded,
-                compression,
+                "Perigee", "PerigeeJournal", httpClient, nio, nioPosix, nioHTTP, nioHTTP2, nioTLS,
+                nioEmbedded,
+                compression, certificates, asn1,
             ],
             swiftSettings: house),
         .target(name: "PerigeeTesting", dependencies: ["Perigee", "PerigeeJournal"], swiftSettings: house),
@@ -108,7 +115,10 @@ let package = Package(
             swiftSettings: house),
         .testTarget(
             name: "HTTPTests",
-            dependencies: ["Perigee", "PerigeeJournal", "PerigeeHTTP", "PerigeeTesting", nio, nioPosix],
+            dependencies: [
+                "Perigee", "PerigeeJournal", "PerigeeHTTP", "PerigeeTesting", nio, nioPosix, nioTLS, crypto,
+                certificates, asn1,
+            ],
             swiftSettings: house),
         .testTarget(
             name: "EngineTests",

@@ -79,6 +79,8 @@ public struct ErrorPage: Hashable, Sendable {
         PackageResources.PG2133_md, PackageResources.PG2134_md, PackageResources.PG2135_md,
         PackageResources.PG2136_md, PackageResources.PG2160_md, PackageResources.PG2161_md,
         PackageResources.PG2162_md, PackageResources.PG2165_md, PackageResources.PG2170_md,
+        PackageResources.PG2180_md, PackageResources.PG2181_md, PackageResources.PG2182_md,
+        PackageResources.PG2183_md, PackageResources.PG2184_md, PackageResources.PG2185_md,
         PackageResources.PG3001_md, PackageResources.PG3002_md, PackageResources.PG3003_md,
         PackageResources.PG3004_md, PackageResources.PG3010_md, PackageResources.PG3011_md,
         PackageResources.PG3012_md, PackageResources.PG3013_md, PackageResources.PG3014_md,

@@ -15,6 +15,8 @@ struct DevCommand: AsyncParsableCommand {
               perigee dev flows --port 7500
               perigee dev --live        calls the real thing; secrets from PERIGEE_SECRET_NAME
 
+            The rules for hosts, the certificates and the proxy count with --live.
+
             A saved script is the new version at once; runs in flight move to it where a replay shows that they can.
             Calls are answered from *.json files in ./mocks; secrets that are not set get a placeholder there.
             """)
@@ -37,6 +39,8 @@ struct DevCommand: AsyncParsableCommand {
     @Option(help: "The folder of mocks.")
     var mocks = "mocks"
 
+    @OptionGroup var calls: CallOptions
+
     func run() async throws {
         let port = try Configuration.port(port)
         var options = HostOptions()
@@ -57,7 +61,7 @@ struct DevCommand: AsyncParsableCommand {
         guard live else {
             return try await process.run(transport: MockTransport(folder: mocks)) { await session.run($0) }
         }
-        let transport = AsyncHTTPTransport(egress: EgressPolicy(allowsLoopback: true))
+        let transport = try calls.transport(allowsLoopback: true)
         try await closing(transport) { try await process.run(transport: transport) { await session.run($0) } }
     }
 

@@ -37,15 +37,6 @@ struct ServeCommand: AsyncParsableCommand {
     var token: [String] = []
 
     @Option(
-        help:
-            """
-            HOST[:PORT] that workflows may call though it is private or this machine; repeatable. \
-            (default: $PERIGEE_ALLOW_HOSTS)
-            """
-    )
-    var allowHost: [String] = []
-
-    @Option(
         name: .customLong("public-url"),
         help: "The base of links to pages. (default: $PERIGEE_PUBLIC_URL or http://localhost:PORT)")
     var publicURL: String?
@@ -65,6 +56,8 @@ struct ServeCommand: AsyncParsableCommand {
     )
     var secrets: String?
 
+    @OptionGroup var calls: CallOptions
+
     func run() async throws {
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         let port = try Configuration.port(port)
@@ -78,16 +71,13 @@ struct ServeCommand: AsyncParsableCommand {
         }
         if let keep = try Configuration.keep(keep) { options.keep = keep }
         if Configuration.environment("PERIGEE_ALWAYS_EVICT") == "1" { options.residentRuns = 0 }
-        let hosts = try Configuration.list(allowHost, "PERIGEE_ALLOW_HOSTS").map {
-            try AllowedHost(parsing: $0)
-        }
         let logger = Logger(label: "perigee")
         if let warning = LuaRelease.linked.warning { logger.warning("\(warning)") }
         let process = HostProcess(
             scripts: Configuration.scripts(scripts), data: data, address: address, port: port,
             tokens: Configuration.list(token, "PERIGEE_TOKENS"), options: options, logger: logger,
             graceSeconds: 30)
-        let transport = AsyncHTTPTransport(egress: EgressPolicy(allowedHosts: hosts))
+        let transport = try calls.transport()
         try await closing(transport) {
             try await process.run(transport: transport) { ready in
                 let workflows = ready.host.workflows.count { $0.version != nil && !$0.isDeleted }

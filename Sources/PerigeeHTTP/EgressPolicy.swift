@@ -1,100 +1,75 @@
-public import PerigeeJournal
-
-/// Which addresses the calls of workflows may reach.
+/// Which hosts the calls of workflows may reach.
 ///
-/// Without exceptions these are the addresses of the public internet: nothing on this machine, in a private
-/// network or of a cloud's metadata service, whatever name leads there.
+/// Without rules these are the addresses of the public internet: nothing on this machine, in a private
+/// network or of a cloud's metadata service, whatever name leads there. A host of workflows has one policy, and so
+/// has its namespace.
 public struct EgressPolicy: Sendable {
-    /// Hosts that may be called wherever they are.
-    public var allowedHosts: [AllowedHost]
+    /// What may be called though its address is private.
+    public var allowedHosts: [HostRule]
+    /// What may not be called, also where another rule has it.
+    public var deniedHosts: [HostRule]
+    /// What alone may be called, when there are any; they open no private address.
+    public var onlyHosts: [HostRule]
     /// Whether this machine itself (127.0.0.0/8, ::1) may be called, under any name and port.
     public var allowsLoopback: Bool
 
-    public init(allowedHosts: [AllowedHost] = [], allowsLoopback: Bool = false) {
+    public init(
+        allowedHosts: [HostRule] = [], deniedHosts: [HostRule] = [], onlyHosts: [HostRule] = [],
+        allowsLoopback: Bool = false
+    ) {
         self.allowedHosts = allowedHosts
+        self.deniedHosts = deniedHosts
+        self.onlyHosts = onlyHosts
         self.allowsLoopback = allowsLoopback
     }
 
-    func opens(host: String, port: Int) -> Bool {
-        allowedHosts.contains { $0.host == host && ($0.port == nil || $0.port == port) }
+    /// Why something may not be called.
+    enum Refusal: Error, Hashable {
+        case denied(HostRule)
+        case unlisted
+        case isPrivate
     }
 
-    func permits(_ address: IPAddress) -> Bool {
-        address.isPublic || (allowsLoopback && address.isLoopback)
-    }
-}
+    /// What the name of a host settles before its addresses are known.
+    struct Standing: Hashable, Sendable {
+        let scheme: String
+        /// Whether no rule needs to list its addresses any more.
+        let isListed: Bool
+        /// Whether its addresses may be private.
+        let isOpened: Bool
 
-/// A host, as written in the URLs of calls, that is opened to them: `--allow-host HOST[:PORT]`.
-public struct AllowedHost: Hashable, Sendable {
-    /// A name in lower case, or an address in its shortest form and without brackets.
-    public let host: String
-    /// From 1 to 65,535; every port when absent.
-    public let port: Int?
-
-    /// Reads `HOST`, `HOST:PORT`, `[::1]` or `[::1]:PORT`.
-    ///
-    /// - Throws: ``AllowedHostError`` for any other text.
-    public init(parsing text: String) throws(AllowedHostError) {
-        let wrong = AllowedHostError(text: text)
-        var hostText = text[...]
-        var portText: Substring?
-        if text.hasPrefix("[") {
-            guard let end = text.firstIndex(of: "]") else { throw wrong }
-            hostText = text[...end]
-            let rest = text[text.index(after: end)...]
-            guard rest.isEmpty || rest.hasPrefix(":") else { throw wrong }
-            portText = rest.isEmpty ? nil : rest.dropFirst()
-        } else if let colon = text.firstIndex(of: ":") {
-            hostText = text[..<colon]
-            portText = text[text.index(after: colon)...]
+        static let all = ["http", "https"].flatMap { scheme in
+            [true, false].flatMap { isListed in
+                [true, false].map { Standing(scheme: scheme, isListed: isListed, isOpened: $0) }
+            }
         }
-        guard let host = canonicalHost(String(hostText)) else { throw wrong }
-        self.host = host
-        guard let portText else {
-            port = nil
-            return
-        }
-        guard portText.allSatisfy(\.isASCIIDigit), let number = Int(portText), (1...65_535).contains(number)
-        else {
-            throw wrong
-        }
-        port = number
     }
-}
 
-/// A text that is not `HOST[:PORT]`.
-public struct AllowedHostError: ExplainedError, Hashable {
-    /// What was given.
-    public let text: String
-
-    public var code: String { "PG2008" }
-    public var message: String { "\"\(text)\" is not a host that can be allowed." }
-    public var hint: String {
-        "Write HOST or HOST:PORT, such as crm.internal, 127.0.0.1:8080 or [::1]:8080, without http://."
-    }
-}
-
-/// The one spelling of a host that comparisons use, or nil for what is neither a name nor an address.
-///
-/// An IPv6 address stands in brackets, as in a URL.
-func canonicalHost(_ text: String) -> String? {
-    if text.hasPrefix("["), text.hasSuffix("]") {
-        let inside = text.dropFirst().dropLast()
-        return inside.contains(":") ? IPAddress(String(inside)).map(\.description) : nil
-    }
-    if let address = IPAddress(text) { return text.contains(":") ? nil : address.description }
-    let name = text.lowercased()
-    let bare = name.hasSuffix(".") ? String(name.dropLast()) : name
-    let labels = bare.split(separator: ".", omittingEmptySubsequences: false)
-    let isName =
-        bare.utf8.count <= 253
-        && labels.allSatisfy { label in
-            (1...63).contains(label.utf8.count)
-                && label.allSatisfy { $0.isASCIIDigit || ("a"..."z").contains($0) || $0 == "-" || $0 == "_" }
+    /// Decides by the name, so that a host that can't be permitted is not even looked up.
+    func standing(of destination: Destination) throws(Refusal) -> Standing {
+        if let rule = deniedHosts.first(where: { $0.names(destination) }) { throw .denied(rule) }
+        let isListed = onlyHosts.isEmpty || onlyHosts.contains { $0.names(destination) }
+        let mayBeListed = onlyHosts.contains {
+            $0.network != nil && $0.covers(scheme: destination.scheme, port: destination.port)
         }
-    return isName ? bare : nil
-}
+        guard isListed || mayBeListed else { throw .unlisted }
+        return Standing(
+            scheme: destination.scheme, isListed: isListed,
+            isOpened: allowedHosts.contains { $0.names(destination) })
+    }
 
-extension Character {
-    fileprivate var isASCIIDigit: Bool { isASCII && isNumber }
+    /// Decides by an address that a host leads to.
+    func refusal(of address: IPAddress, port: Int, _ standing: Standing) -> Refusal? {
+        func hold(_ rule: HostRule, _ address: IPAddress) -> Bool {
+            rule.covers(scheme: standing.scheme, port: port) && rule.network?.contains(address) ?? false
+        }
+        if let rule = deniedHosts.first(where: { hold($0, address) || hold($0, address.real) }) {
+            return .denied(rule)
+        }
+        guard standing.isListed || onlyHosts.contains(where: { hold($0, address) }) else { return .unlisted }
+        let isOpen =
+            address.isPublic || standing.isOpened || (allowsLoopback && address.isLoopback)
+            || allowedHosts.contains { hold($0, address) }
+        return isOpen ? nil : .isPrivate
+    }
 }

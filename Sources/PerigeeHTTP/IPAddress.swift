@@ -28,6 +28,15 @@ struct IPAddress: Hashable, Sendable {
         }
     }
 
+    /// Reads the 4 or 16 bytes of an address, the first one first.
+    init?(octets: some Collection<UInt8>) {
+        switch octets.count {
+        case 4: self.init(v4: octets.reduce(0) { $0 << 8 | UInt32($1) })
+        case 16: self.init(bits: octets.reduce(0) { $0 << 8 | UInt128($1) })
+        default: return nil
+        }
+    }
+
     init(_ v6: in6_addr) {
         self.init(
             bits: withUnsafeBytes(of: v6) { bytes in bytes.reduce(UInt128(0)) { $0 << 8 | UInt128($1) } })
@@ -63,7 +72,7 @@ extension IPAddress {
     }
 
     /// The IPv4 address that a translating form (NAT64, 6to4, IPv4-compatible) carries traffic to, or itself.
-    private var real: IPAddress {
+    var real: IPAddress {
         if Network.nat64.contains(self) { return IPAddress(v4: UInt32(truncatingIfNeeded: bits)) }
         if Network.sixToFour.contains(self) { return IPAddress(v4: UInt32(truncatingIfNeeded: bits >> 80)) }
         // `::` and `::1` lie in the IPv4-compatible range, but mean something else.
@@ -75,9 +84,32 @@ extension IPAddress {
 }
 
 /// A range of addresses that share their first bits.
-private struct Network: Sendable {
+struct Network: Hashable, Sendable {
     let first: UInt128
     let length: Int
+
+    private init(first: UInt128, length: Int) {
+        self.first = first
+        self.length = length
+    }
+
+    /// One address.
+    init(_ address: IPAddress) { self.init(first: address.bits, length: 128) }
+
+    /// Reads `10.0.0.0/8`, `fd00::/8` or `[fd00::]/8`; bits behind the length count for nothing.
+    init?(_ text: Substring) {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, let digits = Int(parts[1]), parts[1] == "\(digits)" else { return nil }
+        let isBracketed = parts[0].hasPrefix("[") && parts[0].hasSuffix("]")
+        let inside = isBracketed ? parts[0].dropFirst().dropLast() : parts[0]
+        let isV4 = !inside.contains(":")
+        guard let address = IPAddress(String(inside)), !(isBracketed && isV4),
+            (0...(isV4 ? 32 : 128)).contains(digits)
+        else { return nil }
+        let length = isV4 ? 96 + digits : digits
+        let mask: UInt128 = length == 0 ? 0 : .max << (128 - length)
+        self.init(first: address.bits & mask, length: length)
+    }
 
     static func v4(_ a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8, _ length: Int) -> Network {
         let address = [a, b, c, d].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }

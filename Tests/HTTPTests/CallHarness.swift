@@ -15,10 +15,11 @@ func withServer(
 ///
 /// - Parameter lookUp: finds the addresses of names in the place of the system's resolver.
 func withTransport(
-    _ egress: EgressPolicy = EgressPolicy(), lookUp: @escaping HostLookup = systemLookup,
+    _ egress: EgressPolicy = EgressPolicy(), tls: CallTLS = CallTLS(), proxy: CallProxy? = nil,
+    lookUp: @escaping HostLookup = systemLookup,
     run: (AsyncHTTPTransport) async throws -> Void
 ) async throws {
-    let transport = AsyncHTTPTransport(egress: egress, lookUp: lookUp)
+    let transport = AsyncHTTPTransport(egress: egress, tls: tls, proxy: proxy, lookUp: lookUp)
     do { try await run(transport) } catch {
         try await transport.shutdown()
         throw error

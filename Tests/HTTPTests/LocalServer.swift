@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Synchronization
 
 #if canImport(Glibc)
@@ -23,8 +24,14 @@ final class LocalServer: Sendable {
         case hang(after: String = "")
         /// The connection is torn down with a TCP reset.
         case reset
-        /// These bytes, then filler for as long as the client listens.
-        case endless(after: String)
+        /// These bytes, then the others again and again for as long as the client listens.
+        case endless(after: String, of: String = "x")
+        /// These bytes, then one more in every millisecond for as long as the client listens.
+        case drip(after: String)
+        /// These bytes once the future is there.
+        case late(EventLoopFuture<Void>, String)
+        /// The answer of a proxy to CONNECT, and then whatever a port of 127.0.0.1 says.
+        case tunnel(to: Int)
 
         static func reply(_ status: String, headers: [String] = [], body: String = "") -> Answer {
             let lines = ["HTTP/1.1 \(status)"] + headers + ["Content-Length: \(body.utf8.count)", "", body]
@@ -37,29 +44,39 @@ final class LocalServer: Sendable {
     }
 
     let port: Int
+    let scheme: String
     /// One element for every connection that was closed.
     let closedConnections: AsyncStream<Void>
     private let channel: any Channel
     private let received: Received
 
-    /// - Parameter answer: is given each request: its first line, headers and body as they came.
-    init(_ answer: @escaping @Sendable (_ request: String) -> Answer) async throws {
+    /// - Parameters:
+    ///   - tls: makes it a server of https.
+    ///   - answer: is given each request: its first line, headers and body as they came.
+    init(
+        tls: TLSConfiguration? = nil, _ answer: @escaping @Sendable (_ request: String) -> Answer
+    ) async throws {
+        let context = try tls.map { try NIOSSLContext(configuration: $0) }
         let received = Received()
         let (closed, sink) = AsyncStream.makeStream(of: Void.self)
         channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
                 channel.closeFuture.whenComplete { _ in sink.yield() }
                 return channel.eventLoop.makeCompletedFuture {
+                    if let context {
+                        try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
+                    }
                     try channel.pipeline.syncOperations.addHandler(Conversation(answer, received))
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
         port = channel.localAddress?.port ?? 0
+        scheme = tls == nil ? "http" : "https"
         closedConnections = closed
         self.received = received
     }
 
-    var url: String { "http://127.0.0.1:\(port)" }
+    var url: String { "\(scheme)://127.0.0.1:\(port)" }
 
     var requests: [String] { received.all.withLock { $0 } }
 
@@ -77,6 +94,8 @@ private final class Conversation: ChannelInboundHandler {
     private let answer: @Sendable (String) -> LocalServer.Answer
     private let received: Received
     private var pending = ""
+    /// Where everything goes once this is a tunnel.
+    private var tunnel: (any Channel)?
 
     init(_ answer: @escaping @Sendable (String) -> LocalServer.Answer, _ received: Received) {
         self.answer = answer
@@ -84,11 +103,20 @@ private final class Conversation: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if let tunnel {
+            tunnel.writeAndFlush(unwrapInboundIn(data), promise: nil)
+            return
+        }
         pending += String(buffer: unwrapInboundIn(data))
         while let request = takeRequest() {
             received.all.withLock { $0.append(request) }
             perform(answer(request), context.channel)
         }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        tunnel?.close(promise: nil)
+        context.fireChannelInactive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -130,43 +158,52 @@ private final class Conversation: ChannelInboundHandler {
             // Closing with no time to linger is what sends a reset.
             (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
                 .whenComplete { _ in channel.close(promise: nil) }
-        case .endless(after: let text):
-            channel.writeAndFlush(ByteBuffer(string: text)).whenSuccess { pour(into: channel) }
-        }
-    }
-}
-
-@Sendable private func pour(into channel: any Channel) {
-    channel.writeAndFlush(ByteBuffer(repeating: UInt8(ascii: "x"), count: 65_536)).whenSuccess {
-        pour(into: channel)
-    }
-}
-
-/// A port of 127.0.0.1 where nobody listens and, for the length of a test, nobody else can.
-struct ClosedPort: ~Copyable {
-    let port: Int
-    private let descriptor: CInt
-
-    init() throws {
-        #if canImport(Glibc)
-            let type = CInt(SOCK_STREAM.rawValue)
-        #else
-            let type = SOCK_STREAM
-        #endif
-        let socket = socket(AF_INET, type, 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let status = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(socket, pointer, length) + getsockname(socket, pointer, &length)
+        case .endless(after: let text, of: let filler):
+            channel.writeAndFlush(ByteBuffer(string: text)).whenSuccess {
+                pour(
+                    ByteBuffer(string: String(repeating: filler, count: 65_536 / filler.utf8.count)),
+                    into: channel)
             }
+        case .drip(after: let text):
+            channel.writeAndFlush(ByteBuffer(string: text), promise: nil)
+            let drops = channel.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(1)) {
+                _ in
+                channel.writeAndFlush(ByteBuffer(string: "x"), promise: nil)
+            }
+            channel.closeFuture.whenComplete { _ in drops.cancel() }
+        case .late(let moment, let text):
+            moment.whenSuccess { channel.writeAndFlush(ByteBuffer(string: text), promise: nil) }
+        case .tunnel(to: let port): open(port, channel)
         }
-        descriptor = socket
-        guard status == 0 else { throw IOError(errnoCode: errno, reason: "bind") }
-        port = Int(UInt16(bigEndian: address.sin_port))
     }
 
-    deinit { close(descriptor) }
+    private func open(_ port: Int, _ channel: any Channel) {
+        let connecting = ClientBootstrap(group: channel.eventLoop)
+            .channelInitializer { $0.pipeline.addHandler(Returning(to: channel)) }
+            .connect(host: "127.0.0.1", port: port)
+        connecting.assumeIsolated().whenSuccess { other in
+            self.tunnel = other
+            channel.writeAndFlush(ByteBuffer(string: "HTTP/1.1 200 Connected\r\n\r\n"), promise: nil)
+        }
+        connecting.whenFailure { _ in channel.close(promise: nil) }
+    }
+}
+
+@Sendable private func pour(_ filler: ByteBuffer, into channel: any Channel) {
+    channel.writeAndFlush(filler).whenSuccess { pour(filler, into: channel) }
+}
+
+/// The way back through a tunnel.
+private final class Returning: ChannelInboundHandler, Sendable {
+    typealias InboundIn = ByteBuffer
+
+    private let client: any Channel
+
+    init(to client: any Channel) { self.client = client }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        client.writeAndFlush(unwrapInboundIn(data), promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { client.close(promise: nil) }
 }

@@ -79,7 +79,7 @@ import Testing
     }
 
     @Test func `a redirect to a private address is refused, and says where it came from`() async throws {
-        let policy = EgressPolicy(allowedHosts: [try AllowedHost(parsing: "127.0.0.1")])
+        let policy = EgressPolicy(allowedHosts: [try HostRule(parsing: "127.0.0.1")])
         let server = try await LocalServer { _ in
             .redirect(302, to: "http://169.254.169.254/latest/meta-data?x=SECRET")
         }

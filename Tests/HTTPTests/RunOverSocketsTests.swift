@@ -85,6 +85,49 @@ private struct Answer: Codable, Equatable, Sendable {
         }
     }
 
+    /// Every way in which a server fails a request that it has carried out, and that may be sent again.
+    private static let failures: [LocalServer.Answer] = [
+        .reset, .bytesThenClose(""), .bytesThenClose("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"),
+        .endless(after: "HTTP/1.1 200 OK\r\n", of: "X-More: \(String(repeating: "y", count: 1000))\r\n"),
+        .bytes("220 mail.example ESMTP\r\n"),
+        .bytes("HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nbody"),
+        .hang(), .hang(after: "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"),
+        .drip(after: "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"),
+        .raw(headers: ["Content-Encoding: gzip"], body: [0x1F, 0x8B, 1, 2, 3]),
+        .reply("503 Service Unavailable", body: "later"),
+    ]
+
+    @Test func `a server that fails in every way carries a call out once, by its idempotency key`()
+        async throws
+    {
+        let keys = Mutex<[String]>([])
+        try await withServer { request in
+            let lines = request.split(separator: "\r\n")
+            let key = lines.first { $0.hasPrefix("Idempotency-Key: ") }.map(String.init) ?? "none"
+            let asked = keys.withLock { keys in
+                keys.append(key)
+                return keys.count
+            }
+            guard asked > Self.failures.count else { return Self.failures[asked - 1] }
+            return .reply("200 OK", body: "\(Set(keys.withLock { $0 }).count) paid")
+        } run: { server, transport in
+            let delays = Self.failures.map { _ in #""0s""# }.joined(separator: ", ")
+            let script = """
+                return workflow { name = "Pay", run = function()
+                  local reply = http.post("Pay", { url = "\(server.url)/payments", json = { amount = 7 },
+                    timeout = "1s", retry = { \(delays) } })
+                  return { text = reply.body, attempts = reply.attempts }
+                end }
+                """
+            let answer = try await run(script, transport)
+            #expect(answer == Answer(text: "1 paid", attempts: Self.failures.count + 1))
+            let calls = server.requests
+            #expect(calls.count == Self.failures.count + 1)
+            #expect(Set(calls.map { $0.split(separator: "\r\n\r\n").last }) == [#"{"amount":7}"#])
+            #expect(!keys.withLock { $0.contains("none") })
+        }
+    }
+
     @Test func `a token is asked for by the same rules as any call`() async throws {
         let server = try await LocalServer { _ in .reply("200 OK") }
         try await withTransport { transport in

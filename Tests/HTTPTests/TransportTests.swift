@@ -153,10 +153,10 @@ import Testing
             .hang()
         } run: { server, transport in
             let failure = try await transport.failure(
-                of: HTTPRequest(method: "GET", url: "\(server.url)/?token=SECRET", timeoutMilliseconds: 50))
+                of: HTTPRequest(method: "GET", url: "\(server.url)/?token=SECRET", timeoutMilliseconds: 1000))
             #expect(failure.kind == .timeout)
             #expect(failure.code == "PG2003")
-            #expect(failure.message == "127.0.0.1:\(server.port) did not answer in full within 50 ms.")
+            #expect(failure.message == "127.0.0.1:\(server.port) did not answer in full within 1 s.")
             try await server.awaitClosedConnection()
         }
     }
@@ -167,7 +167,7 @@ import Testing
         } run: {
             server, transport in
             let failure = try await transport.failure(
-                of: HTTPRequest(method: "GET", url: server.url, timeoutMilliseconds: 50))
+                of: HTTPRequest(method: "GET", url: server.url, timeoutMilliseconds: 1000))
             #expect(failure.kind == .timeout)
             try await server.awaitClosedConnection()
         }
@@ -191,7 +191,7 @@ import Testing
             request.hasPrefix("GET /start") ? .redirect(302, to: "/slow") : .hang()
         } run: { server, transport in
             let failure = try await transport.failure(
-                of: HTTPRequest(method: "GET", url: "\(server.url)/start", timeoutMilliseconds: 80))
+                of: HTTPRequest(method: "GET", url: "\(server.url)/start", timeoutMilliseconds: 1000))
             #expect(failure.kind == .timeout)
             #expect(server.requests.count == 2)
         }
