@@ -70,6 +70,22 @@ package final class CrashingJournal: Journal {
     {
         try await base.act(on: run, action, note: note, now: now)
     }
+    package func saveSecret(_ secret: SealedSecret, replacing: Payload?, note: ActionNote, now: Timestamp)
+        async throws -> SealedSecret?
+    {
+        try await base.saveSecret(secret, replacing: replacing, note: note, now: now)
+    }
+    package func removeSecret(_ name: String, namespace: String, note: ActionNote, now: Timestamp) async throws
+        -> SealedSecret?
+    {
+        try await base.removeSecret(name, namespace: namespace, note: note, now: now)
+    }
+    package func secret(_ name: String, namespace: String) async throws -> SealedSecret? {
+        try await base.secret(name, namespace: namespace)
+    }
+    package func secrets(namespace: String) async throws -> [SealedSecret] {
+        try await base.secrets(namespace: namespace)
+    }
     package func audit(_ query: AuditQuery) async throws -> AuditPage { try await base.audit(query) }
     package func createBatch(_ batch: Batch, runs: [String]) async throws -> Batch {
         try await base.createBatch(batch, runs: runs)

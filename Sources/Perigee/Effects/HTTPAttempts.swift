@@ -5,7 +5,7 @@ import PerigeeJournal
 struct HTTPAttempts: Sendable {
     let transport: (any HTTPTransport)?
     let ambient: any Ambient
-    let settings: Settings
+    let secrets: SecretFinder
     let throttle: Throttle
     let tokens: TokenCache
     let pause: AttemptPause
@@ -23,13 +23,13 @@ struct HTTPAttempts: Sendable {
             let access: Result<Access?, HTTPFailure>
             let result: Result<HTTPReply, HTTPFailure>
             do {
-                let secrets = try call.secretValues(settings)
+                let secrets = try await call.secretValues(secrets)
                 access = try await self.access(for: call, secrets)
                 result = try await send(call, attempt, secrets, access)
+            } catch let refusal as SecretRefusal {
+                return .attention(refusal.error)
             } catch let error as ScriptError {
-                return error.code == "PG2030"
-                    ? .attention(error)
-                    : .outcome(.failure(error.bytes), attempts: attempt, startedAt: startedAt)
+                return .outcome(.failure(error.bytes), attempts: attempt, startedAt: startedAt)
             } catch { throw CancellationError() }
             if case .success(let reply) = result, reply.status < 400 {
                 await onAttempt(detail(call, result, attempt, retryIn: nil))

@@ -10,6 +10,7 @@ final class RunServices: Sendable {
     private let registry: ScriptRegistry
     private let activity: ActivityHub
     private let http: HTTPClientParts
+    private let secrets: SecretFinder
     private let functions: FunctionTable
     private let dispatcher: Dispatcher
     private let reminders: ReminderClock
@@ -26,8 +27,8 @@ final class RunServices: Sendable {
 
     init(
         context: RunContext, journal: any Journal, registry: ScriptRegistry, activity: ActivityHub,
-        http: (any HTTPTransport)?, functions: FunctionTable, dispatcher: Dispatcher,
-        reminders: ReminderClock, waiters: EndWaiters, logger: Logger,
+        http: (any HTTPTransport)?, secrets: SecretFinder, functions: FunctionTable,
+        dispatcher: Dispatcher, reminders: ReminderClock, waiters: EndWaiters, logger: Logger,
         onChildrenClosed: @escaping @Sendable (String) -> Void
     ) {
         self.context = context
@@ -35,6 +36,7 @@ final class RunServices: Sendable {
         self.registry = registry
         self.activity = activity
         self.http = HTTPClientParts(transport: http)
+        self.secrets = secrets
         self.functions = functions
         self.logger = logger
         self.dispatcher = dispatcher
@@ -203,7 +205,7 @@ final class RunServices: Sendable {
                 key, of: run, in: journal, ambient: context.ambient, logger: logger)
         case .http(let call):
             let attempts = HTTPAttempts(
-                transport: http.transport, ambient: context.ambient, settings: context.settings,
+                transport: http.transport, ambient: context.ambient, secrets: secrets,
                 throttle: http.throttle, tokens: http.tokens, pause: pause, onAttempt: report)
             return try? await attempts.perform(call)
         case .call(let call):
