@@ -76,9 +76,7 @@ struct ServeCommand: AsyncParsableCommand {
         var options = HostOptions()
         options.publicURL = base(
             publicURL ?? Configuration.environment("PERIGEE_PUBLIC_URL") ?? "http://localhost:\(port)")
-        options.settings = Configuration.secretFolders(secrets).reduce(.environment()) {
-            $0.or(.files(in: $1))
-        }
+        options.settings = Configuration.settings(secrets: secrets)
         options.masterKeys = try masterKey.keys()
         if let keep = try Configuration.keep(keep) { options.keep = keep }
         if Configuration.environment("PERIGEE_ALWAYS_EVICT") == "1" { options.residentRuns = 0 }

@@ -1,7 +1,7 @@
 package import PerigeeJournal
 import Synchronization
 
-/// A journal that fails for good at one commit, before or after it is durable, as a crash of the host does.
+/// A journal that fails for good at one commit or saved secret, before or after it is durable, as a crash of the host does.
 package final class CrashingJournal: Journal {
     package let base: any Journal
     private let left: Mutex<Int?>
@@ -73,9 +73,10 @@ package final class CrashingJournal: Journal {
     package func saveSecret(_ secret: SealedSecret, replacing: Payload?, note: ActionNote, now: Timestamp)
         async throws -> SealedSecret?
     {
-        try await base.saveSecret(secret, replacing: replacing, note: note, now: now)
+        try await gate { try await base.saveSecret(secret, replacing: replacing, note: note, now: now) }
     }
-    package func removeSecret(_ name: String, namespace: String, note: ActionNote, now: Timestamp) async throws
+    package func removeSecret(_ name: String, namespace: String, note: ActionNote, now: Timestamp)
+        async throws
         -> SealedSecret?
     {
         try await base.removeSecret(name, namespace: namespace, note: note, now: now)
