@@ -38,7 +38,7 @@ extension WorkflowHost {
     ) async throws -> SecretInfo {
         guard Settings.isSecretName(name) else {
             throw HostError.invalid(
-                "\"\(name.prefix(60))\" can't be the name of a secret.",
+                "That can't be the name of a secret.",
                 hint: "Use 1 to 200 letters, digits, _, - and . that do not begin with a dot.")
         }
         guard (1...Settings.maxSecretBytes).contains(value.utf8.count) else {

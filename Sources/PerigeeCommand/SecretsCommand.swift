@@ -114,10 +114,19 @@ struct SecretsSet: AsyncParsableCommand {
     @Argument(help: "The name that scripts use: secret \"NAME\".")
     var name: String
 
+    /// Taken so that nobody is shown the value again who gives it there.
+    @Argument(help: .hidden)
+    var more: [String] = []
+
     @OptionGroup var hosts: SecretHosts
     @OptionGroup var change: SecretChange
 
     func run() async throws {
+        guard more.isEmpty, !name.contains("=") else {
+            throw CommandFailure.usage(
+                "A value can't be an argument: others on this machine see those, and shells keep them.",
+                hint: "Give the name alone, and the value by standard input: perigee secrets set --help.")
+        }
         guard let fields = try hosts.fields() else { throw SecretHosts.missing(name) }
         let value = try SecretsSet.value(of: name)
         _ = try await change.server.client().put(

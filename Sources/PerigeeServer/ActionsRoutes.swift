@@ -181,7 +181,8 @@ extension AuditRecord {
         [
             "number": .int(number), "at": JSON(at), "by": .string(by), "action": .string(action),
             "run": JSON(run), "approval": JSON(approval), "batch": JSON(batch), "secret": JSON(secret),
-            "step": JSON(step), "reason": JSON(reason), "before": JSON(optional: before), "after": JSON(optional: after),
+            "step": JSON(step), "reason": JSON(reason), "before": JSON(optional: before),
+            "after": JSON(optional: after),
         ]
     }
 }

@@ -1,7 +1,8 @@
 package import PerigeeJournal
 import Synchronization
 
-/// A journal that fails for good at one commit or saved secret, before or after it is durable, as a crash of the host does.
+/// A journal that fails for good at one commit or saved secret, before or after it is durable, as a crash of the host
+/// does.
 package final class CrashingJournal: Journal {
     package let base: any Journal
     private let left: Mutex<Int?>

@@ -164,12 +164,7 @@ extension Journal {
             advance.schedule.revision = isStale ? revision + 1 : revision
             let receipt = try await self.advance(advance, now: now)
             return Answer(value: receipt, succeeded: receipt != nil)
-        case .saveSecret(let secret, let replaces):
-            let stored = try await self.secret(secret.name, namespace: secret.namespace)?.sealed
-            let replacing = replaces.map { $0 ? stored ?? [] : [0] }
-            let note = ActionNote(by: "ana", action: "secret.set")
-            let saved = try await saveSecret(secret, replacing: replacing, note: note, now: now)
-            return Answer(value: saved, succeeded: saved != nil)
+        case .saveSecret(let secret, let replaces): return try await save(secret, replaces, now: now)
         case .removeSecret(let name):
             let note = ActionNote(by: "ana", action: "secret.remove", reason: "old")
             let removed = try await removeSecret(name, namespace: "main", note: note, now: now)
@@ -178,6 +173,14 @@ extension Journal {
             try await checkWritable()
             return Answer(value: true, succeeded: true)
         }
+    }
+
+    private func save(_ secret: SealedSecret, _ replaces: Bool?, now: Timestamp) async throws -> Answer {
+        let stored = try await self.secret(secret.name, namespace: secret.namespace)?.sealed
+        let replacing = replaces.map { $0 ? stored ?? [] : [0] }
+        let note = ActionNote(by: "ana", action: "secret.set")
+        let saved = try await saveSecret(secret, replacing: replacing, note: note, now: now)
+        return Answer(value: saved, succeeded: saved != nil)
     }
 }
 

@@ -32,11 +32,12 @@ struct HostBinding: Hashable, Sendable {
 
     /// Whether a secret may be sent to a URL.
     ///
-    /// A URL is taken apart as the transport does it; one whose host is written in an unusual way is none of them.
+    /// A URL is taken apart as the transport does it. One that programs may read in two ways is permitted nowhere: its
+    /// host is written in an unusual way, or something stands before it.
     func permits(_ url: String) -> Bool {
         if hosts.isEmpty { return true }
-        guard let url = URL(string: url)?.absoluteURL, let host = url.host(percentEncoded: true),
-            let name = Pattern.canonical(host)
+        guard let url = URL(string: url)?.absoluteURL, url.user(percentEncoded: true) == nil,
+            let host = url.host(percentEncoded: true), let name = Pattern.canonical(host)
         else { return false }
         let port = url.port ?? (url.scheme?.lowercased() == "https" ? 443 : 80)
         return hosts.contains { Pattern($0)?.matches(name, port) ?? false }
