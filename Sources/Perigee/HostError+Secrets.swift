@@ -5,7 +5,7 @@ extension HostError {
     static let noMasterKey = HostError(
         code: "PG3070", status: 503, title: "No master key",
         message: "The secrets of the store are sealed by a master key, and this host has none.",
-        hint: "Give the host its key: perigee explain PG3070.")
+        hint: "Give the host its key, by --master-key-file or PERIGEE_MASTER_KEY.")
 
     static func wrongMasterKey(_ secrets: [SealedSecret]) -> HostError {
         let ids = Set(secrets.map(\.keyID)).sorted().joined(separator: ", ")
@@ -13,7 +13,7 @@ extension HostError {
         return HostError(
             code: "PG3071", status: 503, title: "Wrong master key",
             message: "No master key of this host opens \(names): sealed by the key \(ids).",
-            hint: "Give the host that key too, after the one that seals: perigee explain PG3071.")
+            hint: "Give the host that key too, behind the one that seals.")
     }
 
     static func unreadableSecret(_ name: String) -> HostError {
@@ -27,6 +27,7 @@ extension HostError {
         HostError(
             code: "PG3073", status: 404, title: "Unknown secret",
             message: "The store has no secret \"\(name)\".",
-            hint: near.map { "Did you mean \"\($0)\"?" } ?? "perigee secrets list shows those that there are.")
+            hint: near.map { "Did you mean \"\($0)\"?" } ?? "perigee secrets list shows those that there are."
+        )
     }
 }

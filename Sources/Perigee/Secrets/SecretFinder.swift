@@ -70,7 +70,8 @@ struct SecretRefusal: Error {
     static func notSet(_ name: String) -> SecretRefusal {
         SecretRefusal(
             "PG2030", "The secret \"\(name)\" is not set in this deployment.",
-            "Run perigee secrets set \(name), or set PERIGEE_SECRET_\(name): perigee explain PG2030.")
+            "Run perigee secrets set \(name), set PERIGEE_SECRET_\(name), or put it into a file of that name."
+        )
     }
 
     static func notBound(_ name: String, to url: String, _ binding: HostBinding) -> SecretRefusal {
@@ -78,7 +79,7 @@ struct SecretRefusal: Error {
             "PG2190",
             "The secret \"\(name)\" may not be sent to \(HTTPCall.shownHost(url)); nothing was sent.",
             "It is bound to \(binding.hosts.joined(separator: ", ")). Correct the call, or bind the secret to "
-                + "that host too: perigee explain PG2190.")
+                + "that host too.")
     }
 
     static func unreadableHosts(_ secret: ProvidedSecret) -> SecretRefusal {
