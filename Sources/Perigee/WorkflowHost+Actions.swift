@@ -69,8 +69,7 @@ extension WorkflowHost {
         case .cancel where run.status.isFinal:
             await tellEnded(run)
         case .cancel, .pause: await shard?.tell(ClaimedRun(run: run, answers: []))
-        case .retryNow(let address): await shard?.retryNow(run.number, address)
-        case .resume, .retry, .setResult: break
+        case .resume, .retry, .retryNow, .setResult: break
         }
         dispatcher.poke()
         activityHub.send(.runChanged(id: run.id))
@@ -102,7 +101,8 @@ extension WorkflowHost {
         case .skip(let step): return try await planResult(request, run, step, .null)
         case .setResult(let step, let value): return try await planResult(request, run, step, value)
         case .retryNow(let step):
-            let address = try await underWay(step, in: run)
+            let waits = run.waits.filter { $0.kind == .retry }.map(\.address)
+            let address = try one(of: waits.filter(step.means), step, known: waits)
             let calls = ResentCall.calls(in: try await history(run: id)) { _ in false }
             return Plan(
                 action: .retryNow(address), run: run, sendsAgain: calls.filter { $0.address == address })

@@ -42,7 +42,7 @@ extension MemoryState {
         case .resume: return resume(number, now: now)
         case .retry(let reopening): return reopen(number, reopening, now: now)
         case .setResult(let address, let value): return setResult(number, address, value, now: now)
-        case .retryNow: return self[number].record.status == .running
+        case .retryNow(let address): return retryNow(number, address, now: now)
         }
     }
 
@@ -57,6 +57,16 @@ extension MemoryState {
         default: return false
         }
         self[number].record.pausedAt = now
+        return true
+    }
+
+    private mutating func retryNow(_ number: Int64, _ address: StepAddress, now: Timestamp) -> Bool {
+        let run = self[number]
+        let index = run.waits.firstIndex { open in
+            open.answer == nil && open.wait.kind == .retry && open.wait.address == address
+        }
+        guard let index, [.waiting, .running].contains(run.record.status) else { return false }
+        _ = answer(number, index, payload: nil, at: now)
         return true
     }
 

@@ -5,7 +5,7 @@ extension MemoryState {
         waitRuns[wait.id] = number
         let run = self[number]
         switch wait.kind {
-        case .timer: return
+        case .timer, .retry: return
         case .lock(let key): openForLock(number, wait, key: key, at: now)
         case .child(let target): openForEnd(number, wait.id, of: target, at: now)
         case .started(let started):
@@ -37,7 +37,7 @@ extension MemoryState {
             switch open.wait.kind {
             case .lock(let key): leaveQueue(number, id, key: key)
             case .child(let target): endWaits[target]?.removeAll { $0 == id }
-            case .timer, .event, .approval, .started: break
+            case .timer, .retry, .event, .approval, .started: break
             }
         }
         self[number].waits.removeAll { $0.wait.id == id }

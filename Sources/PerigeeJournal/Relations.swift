@@ -191,7 +191,7 @@ extension Wait {
             }
             let name = begun.names[run] ?? run
             if case .child = kind { kind = .child(run: name) } else { kind = .started(run: name) }
-        case .timer, .event, .approval, .lock: break
+        case .timer, .retry, .event, .approval, .lock: break
         }
         return nil
     }

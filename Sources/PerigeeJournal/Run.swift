@@ -101,8 +101,8 @@ public enum Fact: Hashable, Sendable {
     ///
     /// `attempts` counts from 1; `startedAt` is when its first attempt began.
     case stepCompleted(Step, Outcome, attempts: Int, startedAt: Timestamp)
-    /// The run began to wait at a step.
-    case waitOpened(Step, wait: String)
+    /// The run began to wait at a step, after so many attempts at it.
+    case waitOpened(Step, wait: String, attempts: Int = 0)
     /// The run moved to another version of its workflow.
     case versionMoved(from: Int, to: Int, bundle: String)
     /// Somebody, or its time, asked the run to end with this status (``RunStatus/cancelled`` or

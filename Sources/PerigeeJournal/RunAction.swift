@@ -13,7 +13,7 @@ public enum RunAction: Hashable, Sendable {
     case retry(Reopening)
     /// Gives a step its outcome: one that waits, or one that a host works on.
     case setResult(StepAddress, Payload)
-    /// Says that an attempt of this step is made before its time; the host that works on the run makes it.
+    /// Ends the wait for the next attempt at this step before its time.
     case retryNow(StepAddress)
 }
 

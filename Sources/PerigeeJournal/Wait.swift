@@ -5,6 +5,8 @@ public struct Wait: Hashable, Sendable {
     public enum Kind: Hashable, Sendable {
         /// Nothing but its time.
         case timer
+        /// The time of the next attempt at a step that failed.
+        case retry
         /// The first event of this type that matches and was recorded after the run was created.
         case event(type: String, match: EventMatch)
         /// A person's decision.

@@ -111,7 +111,8 @@ enum Schema {
     /// A wait's row is gone when the run has taken its answer; an approval's row stays.
     ///
     /// The order of `number` is the order in which waits were opened. kind: 1 a timer, 2 an event, 3 an
-    /// approval, 4 a lock, 5 the end of a run, 6 the start of one; `target` is the lock's key or the run's id.
+    /// approval, 4 a lock, 5 the end of a run, 6 the start of one, 7 the time of a step's next attempt; `target` is the
+    /// lock's key or the run's id.
     /// `next_reminder` is set only while an approval waits and has a reminder to come.
     private static let waits = [
         """

@@ -30,7 +30,7 @@ extension Store {
         case .resume: return try resume(run, now: now)
         case .retry(let reopening): return try reopen(run, reopening, now: now)
         case .setResult(let address, let value): return try setResult(run, address, value, now: now)
-        case .retryNow: return run.status == .running
+        case .retryNow(let address): return try retryNow(run, address, now: now)
         }
     }
 
@@ -45,6 +45,19 @@ extension Store {
                 AND status IN ('queued', 'waiting', 'running')
             """, [now.milliseconds, run.number])
         return db.changesCount > 0
+    }
+
+    private func retryNow(_ run: RunRecord, _ address: StepAddress, now: Timestamp) throws -> Bool {
+        guard run.status == .waiting || run.status == .running else { return false }
+        let wait = try first(
+            """
+            SELECT number FROM waits WHERE run = ? AND kind = 7 AND answered_at IS NULL AND path = ?
+                AND label = ? AND occurrence = ? ORDER BY number
+            """, [run.number, address.path, address.label, address.occurrence]
+        ) { OpenWait(number: try $0.next(), run: run.number) }
+        guard let wait else { return false }
+        _ = try answer(wait, payload: nil, at: now)
+        return true
     }
 
     private func resume(_ run: RunRecord, now: Timestamp) throws -> Bool {

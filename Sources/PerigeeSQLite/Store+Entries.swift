@@ -18,13 +18,13 @@ extension Store {
                 VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 place + values(of: step) + [succeeded, value.blob, attempts, startedAt.milliseconds])
-        case .waitOpened(let step, let wait):
+        case .waitOpened(let step, let wait, let attempts):
             try self.run(
                 """
                 INSERT INTO entries (run, sequence, recorded_at, kind, path, label, occurrence, verb,
-                    arguments, line, wait)
-                VALUES (?, ?, ?, 2, ?, ?, ?, ?, ?, ?, ?)
-                """, place + values(of: step) + [wait])
+                    arguments, line, wait, attempts)
+                VALUES (?, ?, ?, 2, ?, ?, ?, ?, ?, ?, ?, ?)
+                """, place + values(of: step) + [wait, attempts])
         case .versionMoved(let from, let to, let bundle):
             try self.run(
                 """
@@ -118,8 +118,10 @@ extension Columns {
                 startedAt: try time())
         case 2:
             let step = try step()
-            skip(4)
-            return .waitOpened(step, wait: try next())
+            skip(2)
+            let attempts: Int = try next()
+            skip(1)
+            return .waitOpened(step, wait: try next(), attempts: attempts)
         case 3:
             skip(11)
             return .versionMoved(from: try next(), to: try next(), bundle: try next())

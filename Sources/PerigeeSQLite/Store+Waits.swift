@@ -10,6 +10,7 @@ extension Store {
         var target: String?
         switch wait.kind {
         case .timer: break
+        case .retry: kind = 7
         case .event(let wantedType, let wantedMatch):
             (kind, type, match) = (2, wantedType, wantedMatch)
         case .approval(let request):
@@ -34,7 +35,7 @@ extension Store {
         let number = db.lastInsertedRowID
         let opened = OpenWait(number: number, run: run.number)
         switch wait.kind {
-        case .timer, .approval: break
+        case .timer, .retry, .approval: break
         case .event(let type, let match): try lookBack(number, type, match, of: run, now: now)
         case .lock(let key): try openForLock(opened, key: key, in: run.namespace, at: now)
         case .child(let target): try openForEnd(opened, of: target, at: now)
@@ -211,6 +212,7 @@ extension Columns {
             skip(2)
             let target: String = try next()
             return kind == 4 ? .lock(key: target) : kind == 5 ? .child(run: target) : .started(run: target)
+        case 7: return .retry
         default: throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "\(kind) is not a kind of wait")
         }
     }

@@ -94,7 +94,7 @@ extension Entry {
             }
             fields["attempts"] = .int(Int64(attempts))
             fields["started_at"] = JSON(startedAt)
-        case .waitOpened(let step, let wait):
+        case .waitOpened(let step, let wait, _):
             fields["type"] = "wait"
             fields["wait"] = .string(wait)
             fields.merge(step.fields) { $1 }

@@ -68,7 +68,7 @@ extension Wait {
             "due_at": JSON(dueAt), "type": .string(kind.name),
         ]
         switch kind {
-        case .timer: break
+        case .timer, .retry: break
         case .event(let type, _): fields["event"] = .string(type)
         case .approval(let request):
             fields["approval"] = .string(id)
@@ -84,6 +84,7 @@ extension Wait.Kind {
     var name: String {
         switch self {
         case .timer: "timer"
+        case .retry: "retry"
         case .event: "event"
         case .approval: "approval"
         case .lock: "lock"

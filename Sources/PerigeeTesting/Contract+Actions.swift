@@ -35,6 +35,21 @@ extension JournalContract {
                 try expectEqual(again, .refused(try await scene.run("run_1")))
                 try expect(try await scene.act("none", .pause, at: at(1)) == nil, "no such run")
             },
+            Check(area: "retry now", promise: "ends the wait for the next attempt, and no other") { scene in
+                let wait = Wait(
+                    id: "w", address: address("w"), kind: .retry, openedAt: at(0), dueAt: at(60))
+                _ = try await scene.startWaiting("run_1", [timer("t", due: at(70)), wait])
+                try expectEqual(try await scene.run("run_1").waits.map(\.kind), [.timer, .retry])
+                let refused = try await scene.act("run_1", .retryNow(address("t")), at: at(1))
+                try expectEqual(refused, .refused(try await scene.run("run_1")))
+                let done = try await scene.act("run_1", .retryNow(address("w")), at: at(2))
+                try expectEqual(done, .done(try await scene.run("run_1")))
+                let claimed = try await scene.claim(at: at(2))
+                try expectEqual(claimed.first?.answers.map(\.wait), ["w"])
+                try expectEqual(claimed.first?.answers.map(\.payload), [nil])
+                let again = try await scene.act("run_1", .retryNow(address("w")), at: at(3))
+                try expectEqual(again, .refused(try await scene.run("run_1")))
+            },
             Check(area: "pause", promise: "a run that is to begin later keeps its time") { scene in
                 for id in ["run_1", "run_2"] {
                     var later = newRun(id)

@@ -10,7 +10,7 @@ extension JournalContract {
                     step, .failure(payload(#"{"kind":"http"}"#)), attempts: 3, startedAt: at(1))
                 let entries = [
                     completed(1), Entry(sequence: 2, recordedAt: at(2), fact: failed),
-                    Entry(sequence: 3, recordedAt: at(2), fact: .waitOpened(step, wait: "w")),
+                    Entry(sequence: 3, recordedAt: at(2), fact: .waitOpened(step, wait: "w", attempts: 3)),
                     Entry(sequence: 4, recordedAt: at(2), fact: .versionMoved(from: 1, to: 2, bundle: "b2")),
                 ]
                 let receipt = try await scene.commit(

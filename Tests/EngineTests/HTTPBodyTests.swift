@@ -138,7 +138,7 @@ struct HTTPBodyTests {
         ] as [(String, [UInt8], String?)])
     func charset(_ type: String, _ body: [UInt8], _ text: String?) {
         #expect(ReplyText.decode(body, contentType: type) == text)
-        let value = HTTPAttempts.value(
+        let value = HTTPAttempt.value(
             HTTPReply(status: 200, headers: [("Content-Type", type)], body: body), attempts: 1)
         #expect(value["body"]?.string == text)
         #expect((value["base64"] == nil) == (text != nil))

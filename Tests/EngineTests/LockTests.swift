@@ -204,6 +204,7 @@ struct LockTests {
             _ = try await test.run(id, reaches: .paused)
             broken.mend()
             _ = try await test.host.act(on: id, .resume, by: "ana")
+            test.clock.advance(milliseconds: 14_400_000)
             #expect(try await test.run(id, reaches: .completed).result == 1)
         }
     }

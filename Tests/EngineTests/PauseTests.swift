@@ -64,6 +64,7 @@ struct PauseTests {
             #expect(preview.sendsAgain.map(\.state) == [.begun])
             #expect(preview.sendsAgain.map(\.target) == ["POST a.example/1"])
             _ = try await test.host.act(on: id, .resume, by: "ana")
+            test.clock.advance(milliseconds: 14_400_000)
             #expect(try await test.run(id, reaches: .completed).result == 1)
             let keys = Set(test.world.requests.map { $0.header("Idempotency-Key") })
             #expect(keys.count == 1)
@@ -129,8 +130,11 @@ struct PauseTests {
             journal: setting.isSQLite ? nil : first.journal, folder: first.folder)
         try await second.run { test in
             #expect(try await test.run(ids[1], reaches: .completed).result == 7)
-            #expect(try await test.run(ids[2], reaches: .completed).result?["status"] == 200)
-            #expect(calls == 3 && test.world.calls.count == 1)
+            // The third waits on for its next attempt, which is its second.
+            #expect(calls == 3 && test.world.calls.isEmpty)
+            test.clock.advance(milliseconds: 14_400_000)
+            #expect(try await test.run(ids[2], reaches: .completed).result?["attempts"] == 2)
+            #expect(test.world.requests.map(\.attempt) == [2])
             #expect(try await test.host.run(id: ids[0]).status == .paused)
             _ = try await test.host.act(on: ids[0], .resume, by: "ana")
             #expect(try await test.run(ids[0], reaches: .completed).result?["status"] == 200)
@@ -139,15 +143,15 @@ struct PauseTests {
 }
 
 extension TestHost {
-    /// Returns once so many calls wait for their next attempts.
+    /// Returns once so many runs wait for the next attempts of their calls.
     func untilRetryWaits(_ count: Int) async throws {
-        // A failed attempt is told before its wait begins: the clock shows when it sleeps. Nothing else of the
-        // host sleeps for two hours.
-        while true {
-            let sleepers = clock.wakes.filter { $0 > clock.now.adding(milliseconds: 7_200_000) }
-            if sleepers.count >= count { return }
-            await Task.yield()
+        let changes = host.activity()
+        func waiting() async throws -> Int {
+            try await journal.runs(RunQuery(namespace: "default", limit: 500)).runs
+                .count { $0.waits.contains { $0.kind == .retry } }
         }
+        if try await waiting() >= count { return }
+        for await _ in changes where try await waiting() >= count { return }
     }
 
     /// Saves a script, and returns once the host has loaded it.

@@ -166,7 +166,7 @@ struct StateTests {
 extension Fact {
     var verb: String? {
         switch self {
-        case .stepCompleted(let step, _, _, _), .waitOpened(let step, _): step.verb
+        case .stepCompleted(let step, _, _, _), .waitOpened(let step, _, _): step.verb
         default: nil
         }
     }

@@ -87,12 +87,13 @@ struct OperationMaker {
             case "resume": run.pausedAt != nil
             case "retry": run.status.canBeRetried
             case "setResult": !run.waits.isEmpty
-            case "retryNow": run.status == .running
+            case "retryNow": run.waits.contains { $0.kind == .retry }
             default: false
             }
         }
         guard let run = fitting.randomElement(using: &random) else { return nil }
-        let address = run.waits.first?.address ?? address()
+        let wait = run.waits.first { $0.kind == .retry || name != "retryNow" }
+        let address = wait?.address ?? address()
         let actions: [String: RunAction] = [
             "pause": .pause, "resume": .resume, "setResult": .setResult(address, data().bytes),
             "retry": .retry(Reopening(entryCount: run.entryCount, reset: [])), "retryNow": .retryNow(address),
@@ -334,7 +335,7 @@ struct OperationMaker {
             switch Int.random(in: 0..<6, using: &random) {
             case 4: .endRequested(pick([.cancelled, .timed_out]), error: data().bytes)
             case 5: .reset([sequence - 1])
-            case 0: .waitOpened(step, wait: "w")
+            case 0: .waitOpened(step, wait: "w", attempts: made % 3)
             case 1: .versionMoved(from: 1, to: 2, bundle: "y")
             case 2: .stepCompleted(step, .failure(data().bytes), attempts: 2, startedAt: now)
             default: .stepCompleted(step, .success(data().bytes), attempts: 1, startedAt: now)
@@ -345,8 +346,9 @@ struct OperationMaker {
     private mutating func wait(_ waits: [String], now: Timestamp) -> Wait {
         let due = now.adding(milliseconds: Int64.random(in: -1000...30_000, using: &random))
         let kind: Wait.Kind =
-            switch Int.random(in: 0..<7, using: &random) {
+            switch Int.random(in: 0..<8, using: &random) {
             case 0: .timer
+            case 7: .retry
             case 1:
                 .approval(request(now: now))
             case 2, 3: .lock(key: pick(["l1", "l2"]))

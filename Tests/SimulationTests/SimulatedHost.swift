@@ -312,7 +312,7 @@ final class SimulatedHost {
         if faults > 0, chance(2) { return try await crash() }
         guard let execution = executions[effect.run], execution.machine.epoch == effect.epoch else { return }
         say("answer \(execution.run.id) \(effect.start.step.address)")
-        execution.machine.receive(.effectEnded(token: effect.start.token, result))
+        execution.machine.receive(.effectEnded(token: effect.start.token, EffectEnd(result)))
         try await advance(execution)
     }
 
@@ -331,6 +331,10 @@ final class SimulatedHost {
         let seen = world.calls[key]
         if let seen, seen.url != url { world.violations.append("\(key) stands for \(seen.url) and \(url)") }
         world.calls[key] = ((seen?.count ?? 0) + 1, url)
+        if call.made < 3, chance(15) {
+            let next = now.adding(milliseconds: Int64.random(in: 0...3_600_000, using: &random))
+            return .again(at: next, attempts: call.made + 1, startedAt: call.since ?? now)
+        }
         let id = url.split(separator: "/").last.flatMap { Int($0) } ?? 0
         let isRefused = url.hasPrefix("/refused")
         let reply = HTTPReply(
@@ -338,11 +342,11 @@ final class SimulatedHost {
             body: Array("{\"n\":\(id.answer)}".utf8))
         guard isRefused else {
             return .outcome(
-                .success(HTTPAttempts.value(reply, attempts: 1).bytes), attempts: 1, startedAt: now)
+                .success(HTTPAttempt.value(reply, attempts: 1).bytes), attempts: 1, startedAt: now)
         }
         let error = ScriptError(
             code: "PG2014", kind: "http", message: "refused", hint: "",
-            fields: ["response": HTTPAttempts.value(reply, attempts: nil)])
+            fields: ["response": HTTPAttempt.value(reply, attempts: nil)])
         return .outcome(.failure(error.bytes), attempts: 1, startedAt: now)
     }
 }

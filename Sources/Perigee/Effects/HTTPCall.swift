@@ -12,6 +12,12 @@ struct HTTPCall: Sendable {
     /// The same for every attempt and every recovery; `nil` for GET and HEAD.
     let idempotencyKey: String?
     let label: String
+    /// How many attempts were made before.
+    var made = 0
+    /// When the first of them began.
+    var since: Timestamp?
+    /// The wait by which the time of this attempt came; it is held until the attempt has ended.
+    var turn: String?
     private let idempotencyHeader: IdempotencyHeader
     /// Names the step among all steps of all runs.
     private let stepKey: String

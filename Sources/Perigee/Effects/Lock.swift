@@ -64,7 +64,7 @@ enum Lock {
     static func takenBack(_ entries: [Entry]) -> [String] {
         guard let taken = RunLog.takenBack(entries) else { return [] }
         return entries.compactMap { entry in
-            guard case .waitOpened(let step, let wait) = entry.fact, step.verb == "flow.lock",
+            guard case .waitOpened(let step, let wait, _) = entry.fact, step.verb == "flow.lock",
                 taken.contains(entry.sequence)
             else { return nil }
             return wait

@@ -14,9 +14,9 @@ struct Branch {
     enum Block {
         /// Its outcome is in the journal, and others come first.
         case recorded(StepAddress)
-        /// A step that has not begun: it begins when all branches have come to a stop.
+        /// A step, or an attempt at one, that has not begun: it begins when all branches have come to a stop.
         case fresh(Step, StepPlan)
-        case wait(Step, id: String)
+        case wait(Step, id: String, then: Effect?)
         case effect(Step, token: Int)
         /// The end of one of the branches that it began.
         case join

@@ -19,7 +19,7 @@ final class RunExecution {
     /// What the end of the hook that runs comes to.
     private var hookEnd: (next: Commit.Next, hook: String)?
     /// Perform the effects that are under way, by token.
-    var effects: [Int: EffectTask] = [:]
+    var effects: [Int: (step: Step, task: Task<Void, Never>)] = [:]
     /// Whether a commit is on its way that the run waits for.
     var isCommitting = false
     /// Whether a time slice has ended and the next one is to come.

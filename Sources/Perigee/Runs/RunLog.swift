@@ -12,6 +12,15 @@ struct RunLog {
         var sequence: Int
     }
 
+    /// A wait that was opened and whose end is not recorded.
+    struct OpenWait {
+        var id: String
+        /// How many attempts were made at its step before it.
+        var attempts: Int
+        /// When the run first waited at this step.
+        var since: Timestamp
+    }
+
     /// Somebody, or its time, asked the run to end: what its script does from there on is its unwinding.
     struct EndRequest {
         var status: RunStatus
@@ -23,7 +32,7 @@ struct RunLog {
     /// Addresses of `completed` in the order of their sequence; those before `cursor` are taken.
     private var order: [StepAddress] = []
     private var cursor = 0
-    private var openWaits: [StepAddress: String] = [:]
+    private var openWaits: [StepAddress: OpenWait] = [:]
     /// The names that the run saw as changed, and when.
     ///
     /// A script need not come to them: they may stand in a checkpoint that has ended, or have been taken out.
@@ -50,7 +59,9 @@ struct RunLog {
                     verb: step.verb, outcome: outcome, at: entry.recordedAt, sequence: entry.sequence)
                 order.append(step.address)
                 openWaits[step.address] = nil
-            case .waitOpened(let step, let wait): openWaits[step.address] = wait
+            case .waitOpened(let step, let wait, let attempts):
+                let since = openWaits[step.address]?.since ?? entry.recordedAt
+                openWaits[step.address] = OpenWait(id: wait, attempts: attempts, since: since)
             case .endRequested(let status, let error):
                 endRequest = EndRequest(status: status, error: error, sequence: entry.sequence)
             case .versionMoved, .reset: break
@@ -115,7 +126,7 @@ struct RunLog {
 
     func completed(at address: StepAddress) -> Completed? { completed[address] }
 
-    func openWait(at address: StepAddress) -> String? { openWaits[address] }
+    func openWait(at address: StepAddress) -> OpenWait? { openWaits[address] }
 
     mutating func takeCompleted(_ address: StepAddress) -> Completed? {
         let found = completed.removeValue(forKey: address)
@@ -148,7 +159,7 @@ extension Fact {
         case .stepCompleted(let step, .success(let value), _, _),
             .stepCompleted(let step, .failure(let value), _, _):
             step.arguments.count + value.count
-        case .waitOpened(let step, _): step.arguments.count
+        case .waitOpened(let step, _, _): step.arguments.count
         case .endRequested(_, let error): error.count
         case .versionMoved, .reset: 0
         }

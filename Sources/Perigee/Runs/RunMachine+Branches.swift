@@ -12,17 +12,24 @@ extension RunMachine {
     }
 
     mutating func makeReady(_ branch: Int, _ delivery: Branch.Delivery) {
-        if case .effect(_, let token)? = branches[branch]?.block, effects.removeValue(forKey: token) != nil {
+        if case .effect(_, let token)? = branches[branch]?.block,
+            let dropped = effects.removeValue(forKey: token)
+        {
+            unsaved.closes += dropped.effect.turns
             droppedEffects.append(token)
             starting.removeAll { $0.token == token }
         }
-        if case .wait(let step, let id)? = branches[branch]?.block, waiting.removeValue(forKey: id) != nil {
+        if case .wait(let step, let id, _)? = branches[branch]?.block, waiting.removeValue(forKey: id) != nil
+        {
             unsaved.closes.append(id)
             // It may have been granted meanwhile.
             if step.verb == "flow.lock" { unsaved.releases.append(id) }
         }
         if case .recorded(let address)? = branches[branch]?.block { replaying[address] = nil }
-        if case .fresh? = branches[branch]?.block { fresh.removeAll { $0 == branch } }
+        if case .fresh(_, let plan)? = branches[branch]?.block {
+            if case .effect(let effect) = plan { unsaved.closes += effect.turns }
+            fresh.removeAll { $0 == branch }
+        }
         branches[branch]?.block = nil
         ready.append((branch, delivery))
     }

@@ -14,7 +14,7 @@ extension RunMachine {
         }
         let step = Step(
             address: address, verb: request.verb, arguments: request.arguments, line: request.line)
-        return replay(recorded, step, isImmediate: false)
+        return replay(recorded, step, request, at: scriptTime)
     }
 
     /// Comes out of a checkpoint with its value: the steps inside are not kept.

@@ -51,7 +51,7 @@ extension RunMachine {
 
     func step(of branch: Int) -> Step? {
         switch branches[branch]?.block {
-        case .fresh(let step, _)?, .wait(let step, _)?, .effect(let step, _)?: step
+        case .fresh(let step, _)?, .wait(let step, _, _)?, .effect(let step, _)?: step
         case .recorded?, .join?, nil: nil
         }
     }
@@ -87,7 +87,11 @@ extension RunMachine {
                 continue
             }
             guard let branch = waiting.removeValue(forKey: answer.wait) else { continue }
-            guard case .wait(let step, _)? = branches[branch]?.block else { continue }
+            guard case .wait(let step, _, let next)? = branches[branch]?.block else { continue }
+            if let next {
+                goOn(next, step, answer, for: branch)
+                continue
+            }
             let outcome = StepPlan.outcome(of: answer, verb: step.verb, publicURL: publicURL)
             unsaved.closes.append(answer.wait)
             complete(step, outcome, attempts: 1, startedAt: answer.at, at: now)
@@ -119,22 +123,9 @@ extension RunMachine {
     mutating func takeInput(at now: Timestamp) -> Bool {
         guard !inbox.isEmpty else { return false }
         switch inbox.removeFirst() {
-        case .effectEnded(let token, let result):
-            guard let (branch, step) = effects.removeValue(forKey: token) else { return false }
-            switch result {
-            case .outcome(let outcome, let attempts, let startedAt):
-                complete(step, outcome, attempts: attempts, startedAt: startedAt, at: now)
-                makeReady(branch, .outcome(outcome))
-                return true
-            case .attention(let error):
-                attention(error.json, at: step)
-                return false
-            }
+        case .effectEnded(let token, let end): return takeEnd(of: token, end, at: now)
         case .pauseRequested:
             isPausing = ending == nil
-            return false
-        case .effectDropped(let token):
-            effects[token] = nil
             return false
         case .endRequested(let status, let error):
             guard ending == nil else { return false }
@@ -174,20 +165,24 @@ extension RunMachine {
         }
     }
 
+    /// - Parameters:
+    ///   - attempts: how many were made at the step before.
+    ///   - then: the effect that begins when the wait has ended; without one, the step has ended with it.
     mutating func wait(
-        _ kind: Wait.Kind, dueAt: Timestamp?, _ step: Step, for branch: Int, at now: Timestamp
+        _ kind: Wait.Kind, dueAt: Timestamp?, _ step: Step, for branch: Int, attempts: Int = 0,
+        then: Effect? = nil, at now: Timestamp
     ) {
         let wait = WaitID.make(run: run.id, sequence: log.nextSequence, kind: kind)
-        record(.waitOpened(step, wait: wait), at: now)
+        record(.waitOpened(step, wait: wait, attempts: attempts), at: now)
         unsaved.opens.append(
             Wait(id: wait, address: step.address, kind: kind, openedAt: now, dueAt: dueAt))
         waiting[wait] = branch
-        branches[branch]?.block = .wait(step, id: wait)
+        branches[branch]?.block = .wait(step, id: wait, then: then)
     }
 
     mutating func perform(_ effect: Effect, _ step: Step, for branch: Int) {
         effectCount += 1
-        effects[effectCount] = (branch, step)
+        effects[effectCount] = (branch, step, effect)
         starting.append(Start(effect: effect, step: step, token: effectCount))
         branches[branch]?.block = .effect(step, token: effectCount)
     }

@@ -64,11 +64,9 @@ struct RunMachine {
 
     /// What the world told the run.
     enum Input: Sendable {
-        case effectEnded(token: Int, EffectResult)
+        case effectEnded(token: Int, EffectEnd)
         case endRequested(RunStatus, error: Payload)
         case pauseRequested
-        /// An effect that waited for its next attempt was broken off, so that the run can be paused.
-        case effectDropped(token: Int)
     }
 
     var run: RunRecord
@@ -92,7 +90,7 @@ struct RunMachine {
     var fresh: [Int] = []
     var waiting: [String: Int] = [:]
     var answers: [WaitAnswer] = []
-    var effects: [Int: (branch: Int, step: Step)] = [:]
+    var effects: [Int: (branch: Int, step: Step, effect: Effect)] = [:]
     var effectCount = 0
     var starting: [Start] = []
     var droppedEffects: [Int] = []
@@ -146,7 +144,7 @@ struct RunMachine {
         let step = Step(
             address: address, verb: request.verb, arguments: request.arguments, line: request.line)
         if let recorded = recordedAddress(address, was: request.was) {
-            return replay(recorded, step, isImmediate: request.isImmediate)
+            return replay(recorded, step, request, at: now)
         }
         if request.isImmediate || request.known != nil { return finish(step, request.known, at: now) }
         guard !isFull else { return .deliver(.failure(RunMachine.tooLong.bytes)) }
@@ -171,12 +169,12 @@ struct RunMachine {
         return isRecorded(before) ? before : nil
     }
 
-    mutating func replay(_ address: StepAddress, _ step: Step, isImmediate: Bool) -> Answer {
-        if let wait = log.openWait(at: address) {
+    mutating func replay(
+        _ address: StepAddress, _ step: Step, _ request: StepRequest, at now: Timestamp
+    ) -> Answer {
+        if let open = log.openWait(at: address) {
             log.takeOpenWait(address)
-            branches[current]?.block = .wait(step, id: wait)
-            waiting[wait] = current
-            return .suspend
+            return goOnWaiting(open, step, request, at: now)
         }
         guard let found = log.completed(at: address) else { return .suspend }
         guard found.verb == step.verb else {
@@ -184,7 +182,7 @@ struct RunMachine {
         }
         // What was recorded after a request to end is given out after the script has been told of that.
         let isNext = !log.isEndDue && (branches.count == 1 || log.nextCompleted == address)
-        guard isImmediate || isNext else {
+        guard request.isImmediate || isNext else {
             branches[current]?.block = .recorded(address)
             replaying[address] = current
             return .suspend

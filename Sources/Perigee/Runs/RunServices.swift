@@ -21,7 +21,6 @@ final class RunServices: Sendable {
 
     struct HTTPClientParts: Sendable {
         var transport: (any HTTPTransport)?
-        var throttle = Throttle()
         var tokens = TokenCache()
     }
 
@@ -138,18 +137,6 @@ final class RunServices: Sendable {
         return commit
     }
 
-    func attemptCommit(_ execution: RunExecution, _ step: Step, _ detail: AttemptDetail) -> Commit {
-        var data: [String: JSON] = ["attempt": .int(Int64(detail.attempt))]
-        if let delay = detail.retryInMilliseconds { data["retry_in_ms"] = .int(delay) }
-        let annotation = Annotation(
-            ordinal: nil, at: now, kind: .attempt,
-            level: detail.retryInMilliseconds == nil ? "info" : "warning",
-            text: detail.summary, data: JSON.object(data).bytes, step: step.address)
-        return Commit(
-            run: execution.run.number, epoch: execution.machine.epoch, at: now, annotations: [annotation],
-            next: .running)
-    }
-
     /// A commit is durable: tells everybody whom it concerns.
     func committed(_ commit: Commit, _ receipt: CommitReceipt, _ execution: RunExecution?) {
         if receipt.wakesRuns { dispatcher.poke() }
@@ -166,7 +153,7 @@ final class RunServices: Sendable {
             tell(.metric(run: run.id, workflow: run.workflow, name: annotation.text, value: value))
         }
         for entry in commit.entries {
-            guard case .waitOpened(let step, let wait) = entry.fact else { continue }
+            guard case .waitOpened(let step, let wait, _) = entry.fact else { continue }
             tell(
                 .waiting(
                     run: run.id, workflow: run.workflow, step: step.address.label,
@@ -195,22 +182,19 @@ final class RunServices: Sendable {
     // MARK: Effects
 
     /// Performs an effect to its end; `nil` if it was cancelled.
-    func perform(
-        _ effect: Effect, _ step: Step, _ run: RunRecord, pause: AttemptPause,
-        report: @escaping @Sendable (AttemptDetail) async -> Void
-    ) async -> EffectResult? {
+    func perform(_ effect: Effect, _ run: RunRecord) async -> EffectEnd? {
         switch effect {
         case .state(let key):
             return await StateValue.read(
-                key, of: run, in: journal, ambient: context.ambient, logger: logger)
+                key, of: run, in: journal, ambient: context.ambient, logger: logger
+            ).map { EffectEnd($0) }
         case .http(let call):
-            let attempts = HTTPAttempts(
-                transport: http.transport, ambient: context.ambient, secrets: secrets,
-                throttle: http.throttle, tokens: http.tokens, pause: pause, onAttempt: report)
-            return try? await attempts.perform(call)
+            let attempt = HTTPAttempt(
+                transport: http.transport, ambient: context.ambient, secrets: secrets, tokens: http.tokens)
+            return try? await attempt.perform(call)
         case .call(let call):
             let result = await functions.perform(call, ambient: context.ambient)
-            return Task.isCancelled ? nil : result
+            return Task.isCancelled ? nil : EffectEnd(result)
         }
     }
 
@@ -220,13 +204,16 @@ final class RunServices: Sendable {
         activity.send(event)
     }
 
-    func tell(_ run: RunRecord, _ step: Step, _ result: EffectResult) {
-        guard case .outcome(let outcome, let attempts, let startedAt) = result else { return }
+    func tell(_ run: RunRecord, _ step: Step, _ end: EffectEnd) {
+        let label = step.address.label
+        for detail in end.attempts {
+            tell(.attempt(run: run.id, workflow: run.workflow, step: label, detail: detail))
+        }
+        guard case .outcome(let outcome, let attempts, let startedAt) = end.result else { return }
         let isFailure = if case .failure = outcome { true } else { false }
         tell(
             .stepCompleted(
-                run: run.id, workflow: run.workflow, step: step.address.label, verb: step.verb,
-                failed: isFailure,
+                run: run.id, workflow: run.workflow, step: label, verb: step.verb, failed: isFailure,
                 attempts: attempts, milliseconds: now.milliseconds - startedAt.milliseconds))
     }
 }

@@ -85,33 +85,15 @@ actor Shard {
         if let error = claimed.run.cancelRequest {
             execution.machine.receive(.endRequested(.cancelled, error: error))
         } else if claimed.run.pausedAt != nil {
-            pause(execution)
+            execution.machine.receive(.pauseRequested)
         } else if let deadline = claimed.run.deadlineAt, deadline <= services.now {
             execution.machine.receive(.endRequested(.timed_out, error: Cancelled.timedOut(claimed.run).bytes))
-        }
-    }
-
-    /// Lets a run come to rest: calls that wait for their next attempt are broken off, the others end.
-    private func pause(_ execution: RunExecution) {
-        execution.machine.receive(.pauseRequested)
-        for (token, effect) in execution.effects where effect.pause.breakOff() {
-            execution.effects[token] = nil
-            execution.machine.receive(.effectDropped(token: token))
         }
     }
 
     /// The steps of a run that are being done.
     func stepsUnderWay(_ number: Int64) -> [Step] {
         (running[number]?.effects ?? [:]).values.map(\.step)
-    }
-
-    /// Makes the attempts at once that a run waits for.
-    ///
-    /// - Parameter address: the step that is tried again.
-    func retryNow(_ number: Int64, _ address: StepAddress) {
-        for effect in (running[number]?.effects ?? [:]).values where effect.step.address == address {
-            _ = effect.pause.end()
-        }
     }
 
     /// A run that can't even be loaded needs attention, where everybody sees it.
@@ -196,37 +178,22 @@ actor Shard {
         guard !isEnding else { return }
         let (number, epoch) = (execution.run.number, execution.machine.epoch)
         let run = execution.run
-        let pause = AttemptPause()
         let task = Task { [services] in
-            let result = await services.perform(
-                start.effect, start.step, run, pause: pause,
-                report: { detail in await self.attempted(number, epoch, start.step, detail) })
-            guard let result else { return }
-            self.effectEnded(number, epoch, start, result)
+            guard let end = await services.perform(start.effect, run) else { return }
+            self.effectEnded(number, epoch, start, end)
         }
-        execution.effects[start.token] = EffectTask(step: start.step, pause: pause, task: task)
+        execution.effects[start.token] = (start.step, task)
     }
 
     private func effectEnded(
-        _ number: Int64, _ epoch: Int64, _ start: RunMachine.Start, _ result: EffectResult
+        _ number: Int64, _ epoch: Int64, _ start: RunMachine.Start, _ end: EffectEnd
     ) {
         guard let execution = current(number, epoch),
             execution.effects.removeValue(forKey: start.token) != nil
         else { return }
-        services.tell(execution.run, start.step, result)
-        execution.machine.receive(.effectEnded(token: start.token, result))
+        services.tell(execution.run, start.step, end)
+        execution.machine.receive(.effectEnded(token: start.token, end))
         goOn(execution)
-    }
-
-    private func attempted(_ number: Int64, _ epoch: Int64, _ step: Step, _ detail: AttemptDetail) {
-        guard let execution = current(number, epoch) else { return }
-        services.tell(
-            .attempt(
-                run: execution.run.id, workflow: execution.run.workflow, step: step.address.label,
-                detail: detail))
-        guard !execution.isCommitting else { return }
-        outbox.append(services.attemptCommit(execution, step, detail))
-        flush()
     }
 
     /// Lets go of a run that waits, needs attention or has ended, and that is durable.

@@ -71,6 +71,7 @@ enum StepPlan: Sendable {
         case "flow.lock": "for a lock"
         case "flow.call": "for another run"
         case "flow.start": "for its start"
+        case let verb where verb.hasPrefix("http."): "for its next attempt"
         default: Approval.kinds[verb] != nil ? "for a decision" : "for an event"
         }
     }
@@ -89,4 +90,17 @@ enum EffectResult: Sendable {
     case outcome(Outcome, attempts: Int, startedAt: Timestamp)
     /// It could not even begin, for a reason that only a person can resolve.
     case attention(ScriptError)
+    /// The attempt failed, and the next one is made at this moment.
+    case again(at: Timestamp, attempts: Int, startedAt: Timestamp)
+}
+
+/// What an effect came to, with what people are shown of its attempts.
+struct EffectEnd: Sendable {
+    var result: EffectResult
+    var attempts: [AttemptDetail]
+
+    init(_ result: EffectResult, _ attempts: [AttemptDetail] = []) {
+        self.result = result
+        self.attempts = attempts
+    }
 }

@@ -117,6 +117,7 @@ extension RunView.WaitLine {
         let since = durationText(from: wait.openedAt, to: now)
         switch wait.kind {
         case .timer: sentence = "\(label): waits for its time, for \(since) so far"
+        case .retry: sentence = "\(label): waits for its next attempt, for \(since) so far"
         case .event(let type, _): sentence = "\(label): waits for the event \(type), for \(since) so far"
         case .approval(let request):
             let what = [

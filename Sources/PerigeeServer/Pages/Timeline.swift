@@ -69,7 +69,7 @@ struct Timeline {
                 row.begin = min(row.begin, startedAt)
                 if case .failure = outcome { row.state = .failed } else { row.state = .done }
             }
-        case .waitOpened(let step, let wait):
+        case .waitOpened(let step, let wait, _):
             addresses[entry.sequence] = step.address
             update(step.address, beginning: entry.recordedAt) { row in
                 row.step = step

@@ -1,25 +1,22 @@
 import Foundation
 import PerigeeJournal
 
-/// Performs an HTTP call: attempt after attempt until one succeeds, fails for good, or was the last.
-struct HTTPAttempts: Sendable {
+/// Makes an attempt at an HTTP call, and says what follows.
+struct HTTPAttempt: Sendable {
     let transport: (any HTTPTransport)?
     let ambient: any Ambient
     let secrets: SecretFinder
-    let throttle: Throttle
     let tokens: TokenCache
-    let pause: AttemptPause
-    /// Is told every failed attempt that is followed by another, and the last one.
-    let onAttempt: @Sendable (AttemptDetail) async -> Void
 
-    func perform(_ call: HTTPCall) async throws(CancellationError) -> EffectResult {
-        let startedAt = ambient.now
-        var attempt = 1
+    /// Sends a call once; twice where its access token turns out to have ended.
+    func perform(_ call: HTTPCall) async throws(CancellationError) -> EffectEnd {
+        var call = call
+        let startedAt = call.since ?? ambient.now
+        call.since = startedAt
+        var details: [AttemptDetail] = []
         var hasRenewedToken = false
         while true {
-            if let limit = call.throttle {
-                try await wait(until: throttle.reserve(call.throttleKey, limit, at: ambient.now))
-            }
+            let attempt = call.made + 1
             let access: Result<Access?, HTTPFailure>
             let result: Result<HTTPReply, HTTPFailure>
             do {
@@ -27,38 +24,37 @@ struct HTTPAttempts: Sendable {
                 access = try await self.access(for: call, secrets)
                 result = try await send(call, attempt, secrets, access)
             } catch let refusal as SecretRefusal {
-                return .attention(refusal.error)
+                return EffectEnd(.attention(refusal.error), details)
             } catch let error as ScriptError {
-                return .outcome(.failure(error.bytes), attempts: attempt, startedAt: startedAt)
+                return EffectEnd(
+                    .outcome(.failure(error.bytes), attempts: attempt, startedAt: startedAt), details)
             } catch { throw CancellationError() }
             if case .success(let reply) = result, reply.status < 400 {
-                await onAttempt(detail(call, result, attempt, retryIn: nil))
-                let value = HTTPAttempts.value(reply, attempts: attempt, withBody: call.method != "HEAD")
-                return .outcome(.success(value.bytes), attempts: attempt, startedAt: startedAt)
+                details.append(detail(call, result, attempt, retryIn: nil))
+                let value = HTTPAttempt.value(reply, attempts: attempt, withBody: call.method != "HEAD")
+                return EffectEnd(
+                    .outcome(.success(value.bytes), attempts: attempt, startedAt: startedAt), details)
             }
             // A token can end before its time; one that is fresh and refused is a matter of rights.
             if case .success(let reply) = result, reply.status == 401, !hasRenewedToken,
                 case .success(let access?) = access
             {
                 tokens.drop(access.token, of: access.credentials)
-                await onAttempt(detail(call, result, attempt, retryIn: 0))
+                details.append(detail(call, result, attempt, retryIn: 0))
                 hasRenewedToken = true
-                attempt += 1
+                call.made = attempt
                 continue
             }
             let delay = delay(call, result, after: attempt)
-            await onAttempt(detail(call, result, attempt, retryIn: delay))
+            details.append(detail(call, result, attempt, retryIn: delay))
             guard let delay else {
                 let failure = failure(call, result, attempt: attempt)
-                return .outcome(.failure(failure.bytes), attempts: attempt, startedAt: startedAt)
+                return EffectEnd(
+                    .outcome(.failure(failure.bytes), attempts: attempt, startedAt: startedAt), details)
             }
-            try await pause.wait(until: ambient.now.adding(milliseconds: delay), ambient)
-            attempt += 1
+            let next = ambient.now.adding(milliseconds: delay)
+            return EffectEnd(.again(at: next, attempts: attempt, startedAt: startedAt), details)
         }
-    }
-
-    private func wait(until moment: Timestamp) async throws(CancellationError) {
-        do { try await ambient.sleep(until: moment) } catch { throw CancellationError() }
     }
 
     /// What a call proves its right with.
@@ -167,7 +163,7 @@ struct HTTPAttempts: Sendable {
         case .success(let reply):
             fields["status"] = .int(Int64(reply.status))
             fields["retryable"] = .bool(call.retry.retries(status: reply.status, kind: "http"))
-            fields["response"] = HTTPAttempts.value(reply, attempts: nil)
+            fields["response"] = HTTPAttempt.value(reply, attempts: nil)
             let type = reply.header("Content-Type")
             let said = ReplyText.decode(reply.body, contentType: type).map { String($0.prefix(300)) } ?? ""
             return ScriptError(
