@@ -28,7 +28,8 @@ extension WorkflowHost {
     /// - Parameters:
     ///   - name: as scripts name it: 1 to 200 letters, digits, `_`, `-` and `.`.
     ///   - value: 1 to ``Settings/maxSecretBytes`` bytes.
-    ///   - hosts: the hosts that it may be sent to: `api.example`, `*.example`, `api.example:8443`; `nil` for any.
+    ///   - hosts: the hosts that it may be sent to, 1 to 100: `api.example`, `*.example`, `api.example:8443`; `nil` for
+    ///     any.
     ///   - by: who sets it.
     ///   - reason: why.
     /// - Throws: ``HostError`` if the host has no master key, or an argument can't be used; ``JournalError`` if the
@@ -60,8 +61,10 @@ extension WorkflowHost {
         if let wrong = hosts.first(where: { !HostBinding.isHost($0) }) {
             throw .invalid("\"\(wrong.prefix(100))\" is no host that a secret can be bound to.", hint: hint)
         }
-        guard let binding = HostBinding(hosts) else {
-            throw .invalid("No host is given that the secret may be sent to.", hint: hint)
+        guard hosts.count <= HostBinding.mostHosts, let binding = HostBinding(hosts) else {
+            throw .invalid(
+                "The secret is to be bound to \(hosts.count) hosts, and may be to 1 to \(HostBinding.mostHosts).",
+                hint: hint)
         }
         return binding
     }

@@ -17,7 +17,10 @@ struct EnvironmentFile {
             let rest =
                 line.hasPrefix("export ") ? line.dropFirst("export ".count).drop { $0 == " " } : line[...]
             guard let equals = rest.firstIndex(of: "="), equals > rest.startIndex,
-                let value = EnvironmentFile.value(rest[rest.index(after: equals)...])
+                rest[..<equals].allSatisfy({
+                    $0.isASCII && ($0.isLetter || $0.isNumber || "_-.".contains($0))
+                }),
+                let value = EnvironmentFile.value(rest[rest.index(after: equals)...]), !value.isEmpty
             else {
                 throw CommandFailure(
                     code: "PG5042", message: "Line \(index + 1) of \(name) is not NAME=value.",
@@ -28,12 +31,12 @@ struct EnvironmentFile {
     }
 
     /// What stands behind the equals sign; `nil` where a quote has no end or something stands behind it.
-    private static func value(_ text: Substring) -> String? {
-        let text = text.drop { $0 == " " || $0 == "\t" }
+    private static func value(_ written: Substring) -> String? {
+        let text = written.drop { $0 == " " || $0 == "\t" }
         guard let quote = text.first, quote == "\"" || quote == "'" else {
             // A comment begins with a space, so that a value may have a # in it.
-            let end = text.firstRange(of: " #")?.lowerBound ?? text.endIndex
-            return text[..<end].trimmingCharacters(in: .whitespaces)
+            let end = written.firstRange(of: " #")?.lowerBound ?? written.endIndex
+            return written[..<end].trimmingCharacters(in: .whitespaces)
         }
         var value = ""
         var rest = text.dropFirst()

@@ -222,6 +222,7 @@ struct StoredSecretTests {
     @Test(arguments: [
         ("", "x", ["a.example"]), ("a b", "x", ["a.example"]), (".a", "x", ["a.example"]),
         ("A", "", ["a.example"]), ("A", String(repeating: "x", count: 65_537), ["a.example"]), ("A", "x", []),
+        ("A", "x", (0...100).map { "\($0).example" }),
         ("A", "x", ["https://a.example"]),
     ])
     func `what can't be a secret is refused`(_ name: String, _ value: String, _ hosts: [String]) async throws

@@ -5,6 +5,9 @@ struct HostBinding: Hashable, Sendable {
     /// As `api.example`, `*.example` or `api.example:8443`, each once; empty if it may be sent to any.
     let hosts: [String]
 
+    /// The most hosts of a secret of the store.
+    static let mostHosts = 100
+
     static let anywhere = HostBinding(checked: [])
 
     private init(checked hosts: [String]) { self.hosts = hosts }
