@@ -10,17 +10,19 @@ local methods = { get = "GET", head = "HEAD", post = "POST", put = "PUT", patch 
 local known = {
   url = "string", query = "table", headers = "table", auth = { "userdata", "table", "string" }, json = true,
   form = "table", multipart = "table", text = "string", bytes = "string", timeout = { "string", "number" },
-  retry = "table", idempotency = "string", max_bytes = "integer", was = "string",
+  retry = "table", idempotency = "string", max_bytes = "integer", was = "string", once = "boolean",
+  fallback = "function", stale_ok = { "string", "number" },
 }
 local connector = {
   base = "string", headers = "table", auth = { "userdata", "table", "string" }, timeout = { "string", "number" },
-  retry = "table", throttle = "table", max_bytes = "integer", idempotency_header = { "string", "table" },
+  retry = "table", throttle = "table", at_once = "integer", breaker = { "boolean", "table" }, max_bytes = "integer",
+  idempotency_header = { "string", "table" },
 }
 local paging = { page = { "boolean", "table" }, cursor = "table", items = "string", max_pages = "integer" }
 for name, kind in pairs(known) do paging[name] = kind end
 local bodies = { "json", "form", "multipart", "text", "bytes" }
 for _, name in ipairs(bodies) do paging[name] = nil end
-paging.idempotency = nil
+for _, name in ipairs { "idempotency", "once", "fallback", "stale_ok" } do paging[name] = nil end
 local connector_call = { path = "string" }
 for name, kind in pairs(known) do connector_call[name] = kind end
 connector_call.url = nil
@@ -29,7 +31,7 @@ for name, kind in pairs(paging) do connector_paging[name] = kind end
 connector_paging.url = nil
 
 local retry_known = { max_attempts = "integer", initial_interval = true, backoff_coefficient = "number",
-                      max_interval = true, jitter = "number", on = "table" }
+                      max_interval = true, max_duration = true, jitter = "number", on = "table" }
 
 -- A retry policy, or a list of delays, with every duration in milliseconds.
 local function retry(verb, given)
@@ -52,15 +54,10 @@ local function retry(verb, given)
   if given.max_interval then
     policy.max_milliseconds = options.duration(verb, "retry.max_interval", given.max_interval)
   end
+  if given.max_duration then
+    policy.max_duration_milliseconds = options.duration(verb, "retry.max_duration", given.max_duration)
+  end
   return policy
-end
-
-local function throttle(given)
-  if given == nil then return nil end
-  options.check("http.client: throttle", given, { limit = "integer", period = { "string", "number" } })
-  return { limit = options.need("http.client: throttle", given, "limit", "{ limit = 100, period = \"10s\" }"),
-           milliseconds = options.duration("http.client: throttle", "period",
-             options.need("http.client: throttle", given, "period", "{ limit = 100, period = \"10s\" }")) }
 end
 
 local function merged(first, second)
@@ -90,20 +87,44 @@ local function idempotency_header(given)
   return options.check("http.client: idempotency_header", given, { name = "string", quoted = "boolean" })
 end
 
+-- A call that is sent at most once has one attempt.
+local function once(verb, given, asked)
+  if given.retry then
+    raise { code = "PG1011", kind = "script", message = verb .. " takes `once` or `retry`, not both.", name = "retry",
+            hint = "With once = true there is one attempt; try(…) gives the script its error." }
+  end
+  asked.retry = { max_attempts = 1 }
+end
+
 local function send(name, label, given, url, defaults)
   local verb = "http." .. name
   one_body(verb, given)
   local timeout, auth = given.timeout or defaults.timeout, given.auth or defaults.auth
   if type(auth) == "table" then host.load("http_auth")(verb, auth) end
-  local reply = host.await_step(verb, label, {
+  local asked = {
     method = methods[name], url = url, query = given.query, headers = merged(defaults.headers, given.headers),
     auth = auth, json = given.json, form = given.form, text = given.text,
     multipart = given.multipart and host.load("http_multipart")(verb, given.multipart),
     base64 = given.bytes and host.to_base64(given.bytes), idempotency_header = defaults.idempotency_header,
     timeout_milliseconds = timeout and options.duration(verb, "timeout", timeout) or nil,
     retry = retry(verb, given.retry or defaults.retry), idempotency = given.idempotency,
-    throttle = defaults.throttle, max_bytes = given.max_bytes or defaults.max_bytes,
-  }, given.was)
+    max_bytes = given.max_bytes or defaults.max_bytes, once = given.once or nil,
+    stale_milliseconds = given.stale_ok and options.duration(verb, "stale_ok", given.stale_ok) or nil,
+    gate = defaults.gate,
+  }
+  if given.once then once(verb, given, asked) end
+  if asked.gate and (given.fallback or given.stale_ok) then asked.gate = merged(asked.gate, { impatient = true }) end
+  local reply
+  if given.fallback then
+    local ok, result = pcall(host.await_step, verb, label, asked, given.was)
+    if not ok then
+      if host.is_cancellation(result) then error(result, 0) end
+      return given.fallback(result)
+    end
+    reply = result
+  else
+    reply = host.await_step(verb, label, asked, given.was)
+  end
   -- A reply that is no text is recorded in Base64. A person may have given anything as the result of the step.
   if type(reply) == "table" and type(reply.base64) == "string" then
     reply.body, reply.base64 = host.from_base64(reply.base64), nil
@@ -139,7 +160,7 @@ function http.client(given)
   options.check("http.client", given, connector)
   local base = options.need("http.client", given or {}, "base", "http.client { base = \"https://api.example\" }")
   local defaults = { headers = given.headers, auth = given.auth, timeout = given.timeout, retry = given.retry,
-                     throttle = throttle(given.throttle), max_bytes = given.max_bytes,
+                     gate = host.load("http_gate")(given), max_bytes = given.max_bytes,
                      idempotency_header = idempotency_header(given.idempotency_header) }
   local client = {}
   local function target(verb, call)

@@ -41,6 +41,9 @@ public struct Commit: Hashable, Sendable {
     /// They are gone before the new ones open; an approval that nobody has decided is `cancelled`. Ids that
     /// are none of this run's waits mean nothing.
     public var closes: [String]
+    /// Of closed waits by which a gate let a call through, whether the destination failed; one that is missing was
+    /// not called.
+    public var failures: [String: Bool]
     /// Paths of branches whose entries are not kept any longer, those of this commit and earlier ones, with the
     /// branches inside them.
     public var prunes: [String]
@@ -75,7 +78,8 @@ public struct Commit: Hashable, Sendable {
 
     public init(
         run: Int64, epoch: Int64, at: Timestamp, entries: [Entry] = [], opens: [Wait] = [],
-        closes: [String] = [], prunes: [String] = [], releases: [String] = [], writes: [StateWrite] = [],
+        closes: [String] = [], failures: [String: Bool] = [:], prunes: [String] = [], releases: [String] = [],
+        writes: [StateWrite] = [],
         starts: [NewRun] = [], continuation: NewRun? = nil,
         emits: [Submission] = [], annotations: [Annotation] = [], tags: Payload? = nil,
         statusText: String? = nil,
@@ -87,6 +91,7 @@ public struct Commit: Hashable, Sendable {
         self.entries = entries
         self.opens = opens
         self.closes = closes
+        self.failures = failures
         self.prunes = prunes
         self.releases = releases
         self.writes = writes

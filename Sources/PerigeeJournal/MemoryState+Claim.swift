@@ -21,6 +21,7 @@ extension MemoryState {
     }
 
     mutating func claim(host: String, namespace: String, now: Timestamp, limit: Int, only: Int64?) -> Claim {
+        if only == nil { answerAtDueGates(of: namespace, at: now) }
         var chosen = only.map { canClaim($0, namespace) ? [$0] : [] } ?? due(host, namespace, now: now, limit)
         if chosen.contains(where: { self[$0].turn == .waitsForTime }) {
             enterLines(of: namespace, now: now)
@@ -34,7 +35,8 @@ extension MemoryState {
                 claim.told.append(tell(number, now: now))
             }
         }
-        claim.nextDue = mine(host, namespace).compactMap { self[$0].wakeAt }.min()
+        let gatesDue = gates.filter { $0.key.namespace == namespace }.compactMap(\.value.gate.dueAt)
+        claim.nextDue = (mine(host, namespace).compactMap { self[$0].wakeAt } + gatesDue).min()
         return claim
     }
 
@@ -61,7 +63,15 @@ extension MemoryState {
         return claimed(number)
     }
 
-    private func claimed(_ number: Int64) -> ClaimedRun {
+    private mutating func claimed(_ number: Int64) -> ClaimedRun {
+        let epoch = self[number].record.epoch
+        for index in self[number].waits.indices {
+            guard case .gate = self[number].waits[index].wait.kind else { continue }
+            guard self[number].waits[index].answer != nil else { continue }
+            let deliveredIn = self[number].waits[index].deliveredIn ?? epoch
+            self[number].waits[index].deliveredIn = deliveredIn
+            self[number].waits[index].answer?.isRedelivered = deliveredIn < epoch
+        }
         let answered = self[number].waits.filter { $0.answer != nil }
         let answers = answered.sorted { $0.arrival < $1.arrival }.compactMap(\.answer)
         return ClaimedRun(run: self[number].record, answers: answers.sortedByTime())

@@ -45,12 +45,13 @@ extension MemoryState {
             self[number].record.version = move.version
             self[number].record.bundle = move.bundle
         }
-        for id in commit.closes { close(number, id) }
         var wakes = false
+        for id in commit.closes
+        where close(number, id, hasFailed: commit.failures[id], now: commit.at) { wakes = true }
         for id in commit.releases where release(number, id, at: commit.at) { wakes = true }
         write(number, commit.writes, at: commit.at)
         var begun = try begin(commit, namespace: self[number].record.namespace)
-        for wait in commit.opens { open(number, wait, begun, now: commit.at) }
+        for wait in commit.opens where open(number, wait, begun, now: commit.at) { wakes = true }
         for emit in commit.emits {
             let (receipt, wakesOthers) = try submit(emit, now: commit.at)
             wakes = wakes || wakesOthers
@@ -113,7 +114,7 @@ extension MemoryState {
             }
             letGo(number, .attention)
             let waits = self[number].waits.map(\.wait.id)
-            dropWaits(number)
+            effects.wakesRuns = dropWaits(number, now: commit.at)
             self[number].record.pausedAt = nil
             // What was granted and not taken over is given back.
             for wait in waits where release(number, wait, at: commit.at) { effects.wakesRuns = true }

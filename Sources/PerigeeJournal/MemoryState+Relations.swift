@@ -54,11 +54,12 @@ extension MemoryState {
         return begun
     }
 
-    mutating func open(_ number: Int64, _ wait: Wait, _ begun: BegunRuns, now: Timestamp) {
+    mutating func open(_ number: Int64, _ wait: Wait, _ begun: BegunRuns, now: Timestamp) -> Bool {
         var wait = wait
         let refusal = wait.resolve(by: begun)
-        open(number, wait, now: now)
+        let opensGate = open(number, wait, now: now)
         if let refusal { _ = answer(wait.id, payload: refusal, at: now) }
+        return opensGate
     }
 
     /// Begins the run that goes on for one that is about to end.
@@ -129,6 +130,7 @@ extension MemoryState {
             children: shown, childCount: children.count,
             heldLocks: locks.filter { $0.run == number }.map {
                 HeldLock(key: $0.key, step: $0.step, since: $0.since)
-            }, awaitedLocks: awaitedLocks(number))
+            }, awaitedLocks: awaitedLocks(number),
+            awaitedGates: awaitedGates(number))
     }
 }

@@ -1,11 +1,14 @@
 extension MemoryState {
     /// Opens a wait; one for an event looks back first.
-    mutating func open(_ number: Int64, _ wait: Wait, now: Timestamp) {
+    ///
+    /// - Returns: whether a claim has something to do that does not show in when the run is to be woken.
+    mutating func open(_ number: Int64, _ wait: Wait, now: Timestamp) -> Bool {
         self[number].waits.append(OpenWait(wait: wait))
         waitRuns[wait.id] = number
         let run = self[number]
         switch wait.kind {
-        case .timer, .retry: return
+        case .timer, .retry: break
+        case .gate(let ticket): return openForGate(number, wait.id, ticket, at: now)
         case .lock(let key): openForLock(number, wait, key: key, at: now)
         case .child(let target): openForEnd(number, wait.id, of: target, at: now)
         case .started(let started):
@@ -23,31 +26,42 @@ extension MemoryState {
                     && !run.usedEvents.contains(position)
                     && wait.kind.isAnswered(by: event.record, event.data, now: now)
             }
-            guard let found else { return }
+            guard let found else { return false }
             _ = answer(
                 number, run.waits.count - 1, payload: events[found].record.envelope, at: now, event: found)
         }
+        return false
     }
 
     /// Takes a wait away; a question that nobody has answered is cancelled.
-    mutating func close(_ number: Int64, _ id: String) {
-        guard waitRuns[id] == number else { return }
+    ///
+    /// - Returns: whether a claim has something to do that it had not before.
+    mutating func close(_ number: Int64, _ id: String, hasFailed: Bool? = nil, now: Timestamp) -> Bool {
+        guard waitRuns[id] == number else { return false }
         waitRuns[id] = nil
+        var opensGate = false
         if let open = self[number].waits.first(where: { $0.wait.id == id }) {
             switch open.wait.kind {
             case .lock(let key): leaveQueue(number, id, key: key)
             case .child(let target): endWaits[target]?.removeAll { $0 == id }
+            case .gate(let ticket):
+                opensGate = leaveGate(number, open, ticket, hasFailed: hasFailed, at: now)
             case .timer, .retry, .event, .approval, .started: break
             }
         }
         self[number].waits.removeAll { $0.wait.id == id }
         if approvals[id]?.status == .waiting { approvals[id]?.status = .cancelled }
+        return opensGate
     }
 
     /// Takes all waits away; events that answered one and that the run did not take are there for another.
-    mutating func dropWaits(_ number: Int64) {
+    ///
+    /// - Returns: whether a claim has something to do that it had not before.
+    mutating func dropWaits(_ number: Int64, now: Timestamp) -> Bool {
         self[number].usedEvents.subtract(self[number].waits.compactMap(\.event))
-        for open in self[number].waits { close(number, open.wait.id) }
+        var opensGate = false
+        for open in self[number].waits where close(number, open.wait.id, now: now) { opensGate = true }
+        return opensGate
     }
 
     /// Answers a wait.
@@ -60,6 +74,10 @@ extension MemoryState {
         let run = self[number]
         let wait = run.waits[index].wait
         if case .lock(let key) = wait.kind { leaveQueue(number, wait.id, key: key) }
+        if case .gate(let ticket) = wait.kind {
+            let name = Name(namespace: run.record.namespace, first: ticket.key)
+            gates[name]?.waits.removeAll { $0 == wait.id }
+        }
         self[number].waits[index].arrival = (run.waits.map(\.arrival).max() ?? 0) + 1
         if let event {
             self[number].usedEvents.insert(event)

@@ -36,6 +36,8 @@ struct MemoryState {
         var arrival = 0
         /// The event, by position, that answered it.
         var event: Int?
+        /// The epoch in which a host was told of its answer; only of a gate's.
+        var deliveredIn: Int64?
     }
 
     struct Event {
@@ -80,6 +82,8 @@ struct MemoryState {
     var locks: [Hold] = []
     /// By namespace and key, the waits for a lock that somebody holds, in the order of their arrival.
     var lockQueues: [Name: [String]] = [:]
+    /// By namespace and key.
+    var gates: [Name: GateLine] = [:]
     /// By a run's id, the waits for its end in the order in which they were opened.
     var endWaits: [String: [String]] = [:]
     /// The runs that each run started.
@@ -129,14 +133,14 @@ extension MemoryState {
     ) -> EndEffects {
         guard !self[number].record.status.isFinal else { return EndEffects() }
         letGo(number, status)
-        dropWaits(number)
+        let opensGate = dropWaits(number, now: at)
         self[number].record.output = output
         self[number].record.error = error
         self[number].record.endedAt = at
         self[number].record.cancelRequest = nil
         self[number].record.pausedAt = nil
         var effects = settleEnd(number, at: at)
-        if leaveLines(number, now: at) { effects.wakesRuns = true }
+        if leaveLines(number, now: at) || opensGate { effects.wakesRuns = true }
         return effects
     }
 

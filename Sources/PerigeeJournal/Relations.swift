@@ -84,15 +84,18 @@ public struct RunRelations: Hashable, Sendable {
     public var heldLocks: [HeldLock]
     /// In the order in which it began to wait for them.
     public var awaitedLocks: [AwaitedLock]
+    /// In the order in which it began to wait at them.
+    public var awaitedGates: [AwaitedGate]
 
     public init(
         children: [ChildRun] = [], childCount: Int = 0, heldLocks: [HeldLock] = [],
-        awaitedLocks: [AwaitedLock] = []
+        awaitedLocks: [AwaitedLock] = [], awaitedGates: [AwaitedGate] = []
     ) {
         self.children = children
         self.childCount = childCount
         self.heldLocks = heldLocks
         self.awaitedLocks = awaitedLocks
+        self.awaitedGates = awaitedGates
     }
 }
 
@@ -191,7 +194,7 @@ extension Wait {
             }
             let name = begun.names[run] ?? run
             if case .child = kind { kind = .child(run: name) } else { kind = .started(run: name) }
-        case .timer, .retry, .event, .approval, .lock: break
+        case .timer, .retry, .gate, .event, .approval, .lock: break
         }
         return nil
     }

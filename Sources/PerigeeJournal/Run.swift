@@ -103,6 +103,8 @@ public enum Fact: Hashable, Sendable {
     case stepCompleted(Step, Outcome, attempts: Int, startedAt: Timestamp)
     /// The run began to wait at a step, after so many attempts at it.
     case waitOpened(Step, wait: String, attempts: Int = 0)
+    /// A step began that is done at most once.
+    case attemptBegun(Step)
     /// The run moved to another version of its workflow.
     case versionMoved(from: Int, to: Int, bundle: String)
     /// Somebody, or its time, asked the run to end with this status (``RunStatus/cancelled`` or

@@ -58,7 +58,7 @@ extension Fact {
     /// Whether it belongs to a branch or to one inside it.
     package func isInside(_ path: String) -> Bool {
         switch self {
-        case .stepCompleted(let step, _, _, _), .waitOpened(let step, _, _):
+        case .stepCompleted(let step, _, _, _), .waitOpened(let step, _, _), .attemptBegun(let step):
             step.address.path == path || step.address.path.hasPrefix(path + "/")
         case .versionMoved, .endRequested, .reset: false
         }

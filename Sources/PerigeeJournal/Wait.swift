@@ -7,6 +7,11 @@ public struct Wait: Hashable, Sendable {
         case timer
         /// The time of the next attempt at a step that failed.
         case retry
+        /// Its turn at the gate of a destination: answers with `{"granted":true}`, or `{"refused":…}` with the moment
+        /// until which no calls are made there (see ``GateTicket/isImpatient``).
+        ///
+        /// Who was let through is under way there until the wait is closed.
+        case gate(GateTicket)
         /// The first event of this type that matches and was recorded after the run was created.
         case event(type: String, match: EventMatch)
         /// A person's decision.
@@ -50,14 +55,18 @@ public struct WaitAnswer: Hashable, Sendable {
     /// Whether a person gave it (``RunAction/setResult(_:_:)``): the payload is then the step's outcome as it is, and
     /// the step may be one that does not wait.
     public var isResult: Bool
+    /// Whether a host was told of it under an earlier epoch of its run; only of a gate's.
+    public var isRedelivered: Bool
 
     public init(
-        wait: String, address: StepAddress, at: Timestamp, payload: Payload?, isResult: Bool = false
+        wait: String, address: StepAddress, at: Timestamp, payload: Payload?, isResult: Bool = false,
+        isRedelivered: Bool = false
     ) {
         self.wait = wait
         self.address = address
         self.at = at
         self.payload = payload
         self.isResult = isResult
+        self.isRedelivered = isRedelivered
     }
 }

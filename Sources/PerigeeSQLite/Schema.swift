@@ -58,7 +58,8 @@ enum Schema {
         "CREATE INDEX runs_by_end ON runs (namespace, workflow, ended_at) WHERE ended_at IS NOT NULL",
         "CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL",
         // kind: 1 a step ended, 2 a wait opened, 3 the version moved, 4 an end was requested (its status stands in
-        // `verb`, its error in `outcome`), 5 a reset (of the sequences in `arguments`, a JSON array).
+        // `verb`, its error in `outcome`), 5 a reset (of the sequences in `arguments`, a JSON array), 6 a step began
+        // that is done at most once.
         """
         CREATE TABLE entries (
             id INTEGER PRIMARY KEY, run INTEGER NOT NULL, sequence INTEGER NOT NULL,
@@ -111,8 +112,9 @@ enum Schema {
     /// A wait's row is gone when the run has taken its answer; an approval's row stays.
     ///
     /// The order of `number` is the order in which waits were opened. kind: 1 a timer, 2 an event, 3 an
-    /// approval, 4 a lock, 5 the end of a run, 6 the start of one, 7 the time of a step's next attempt; `target` is the
-    /// lock's key or the run's id.
+    /// approval, 4 a lock, 5 the end of a run, 6 the start of one, 7 the time of a step's next attempt, 8 a turn
+    /// at a gate; `target` is the lock's or the gate's key or the run's id. `match` is what an event has to fit, or the
+    /// ticket for a gate, and `delivered` the epoch in which a host was told that the gate let it through.
     /// `next_reminder` is set only while an approval waits and has a reminder to come.
     private static let waits = [
         """
@@ -121,7 +123,7 @@ enum Schema {
             path TEXT NOT NULL, label TEXT NOT NULL, occurrence INTEGER NOT NULL, opened_at INTEGER NOT NULL,
             due_at INTEGER, namespace TEXT NOT NULL, event_type TEXT, match BLOB, index_key TEXT,
             target TEXT, answered_at INTEGER, answer BLOB, arrival INTEGER,
-            is_result INTEGER NOT NULL DEFAULT 0, event INTEGER
+            is_result INTEGER NOT NULL DEFAULT 0, event INTEGER, delivered INTEGER
         ) STRICT
         """,
         "CREATE INDEX waits_by_run ON waits (run)",
@@ -155,7 +157,8 @@ enum Schema {
         "CREATE INDEX approvals_by_run ON approvals (run)",
     ]
 
-    /// Locks that runs hold, in the order of `number` in which they were granted, and the values of `flow.state`.
+    /// Locks that runs hold, in the order of `number` in which they were granted, gates of destinations (``Gate``), and
+    /// the values of `flow.state`.
     private static let relations = [
         """
         CREATE TABLE locks (
@@ -165,6 +168,13 @@ enum Schema {
         ) STRICT
         """,
         "CREATE INDEX locks_by_run ON locks (run)",
+        """
+        CREATE TABLE gates (
+            namespace TEXT NOT NULL, key TEXT NOT NULL, state BLOB NOT NULL, due_at INTEGER,
+            PRIMARY KEY (namespace, key)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE INDEX gates_by_time ON gates (namespace, due_at) WHERE due_at IS NOT NULL",
         """
         CREATE TABLE state (
             id INTEGER PRIMARY KEY, namespace TEXT NOT NULL, workflow TEXT NOT NULL, key TEXT NOT NULL,

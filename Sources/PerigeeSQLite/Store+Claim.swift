@@ -28,6 +28,7 @@ extension Store {
     }
 
     func claim(host: String, namespace: String, now: Timestamp, limit: Int, only: Int64?) throws -> Claim {
+        if only == nil { try answerAtDueGates(of: namespace, at: now) }
         let chosen =
             try only.map { try [candidate($0, namespace)].compactMap(\.self) }
             ?? candidates(host, namespace, now: now, limit: limit)
@@ -35,9 +36,14 @@ extension Store {
         let told = try chosen.compactMap { $0.isOwned ? try tell($0.number, now: now) : nil }
         let nextDue = try first(
             """
-            SELECT wake_at FROM runs
-            WHERE namespace = ? AND wake_at IS NOT NULL AND (owner IS NULL OR owner = ?)
-            ORDER BY wake_at LIMIT 1
+            SELECT at FROM (
+                SELECT * FROM (
+                    SELECT wake_at AS at FROM runs
+                    WHERE namespace = ?1 AND wake_at IS NOT NULL AND (owner IS NULL OR owner = ?2)
+                    ORDER BY wake_at LIMIT 1)
+                UNION ALL SELECT * FROM (
+                    SELECT due_at FROM gates WHERE namespace = ?1 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1))
+            ORDER BY at LIMIT 1
             """, [namespace, host]
         ) { try $0.time() }
         return Claim(runs: runs, told: told, nextDue: nextDue)

@@ -30,11 +30,13 @@ extension Store {
         if commit.asksToEnd { try self.run("UPDATE runs SET is_ending = 1 WHERE number = ?", [commit.run]) }
         for annotation in commit.annotations { try append(annotation, to: commit.run) }
         try record(commit, entryCount: commit.entries.last?.sequence ?? run.entryCount)
-        for id in commit.closes { try close(id, of: commit.run) }
-        var wakes = try release(run.number, by: commit.releases, at: commit.at)
+        var wakes = false
+        for id in commit.closes
+        where try close(id, of: commit.run, hasFailed: commit.failures[id], now: commit.at) { wakes = true }
+        wakes = try release(run.number, by: commit.releases, at: commit.at) || wakes
         try write(commit.writes, of: run, at: commit.at)
         var begun = try begin(commit, namespace: run.namespace)
-        for wait in commit.opens { try open(wait, begun, of: run, now: commit.at) }
+        for wait in commit.opens where try open(wait, begun, of: run, now: commit.at) { wakes = true }
         for emit in commit.emits {
             let (receipt, wakesOthers) = try submit(emit, now: commit.at)
             wakes = wakes || wakesOthers
@@ -121,11 +123,11 @@ extension Store {
                     isInLines: run.isInLines)
             }
             let waits = try waitIDs(of: run.number)
-            try dropWaits(run.number)
+            let opensGate = try dropWaits(run.number, now: commit.at)
             try letGo(run.number, .attention, wakeAt: nil, error: error)
             try self.run("UPDATE runs SET paused_at = NULL WHERE number = ?", [run.number])
             // What was granted and not taken over is given back.
-            effects.wakesRuns = try release(run.number, by: waits, at: commit.at)
+            effects.wakesRuns = try release(run.number, by: waits, at: commit.at) || opensGate
         }
         return effects
     }

@@ -25,6 +25,12 @@ extension Store {
                     arguments, line, wait, attempts)
                 VALUES (?, ?, ?, 2, ?, ?, ?, ?, ?, ?, ?, ?)
                 """, place + values(of: step) + [wait, attempts])
+        case .attemptBegun(let step):
+            try self.run(
+                """
+                INSERT INTO entries (run, sequence, recorded_at, kind, path, label, occurrence, verb,
+                    arguments, line) VALUES (?, ?, ?, 6, ?, ?, ?, ?, ?, ?)
+                """, place + values(of: step))
         case .versionMoved(let from, let to, let bundle):
             try self.run(
                 """
@@ -134,6 +140,7 @@ extension Columns {
             skip(4)
             let list = try JSON(parsing: try payload())
             return .reset(list.array?.compactMap(\.int).map { Int($0) } ?? [])
+        case 6: return .attemptBegun(try step())
         default: throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "\(kind) is not a kind of fact")
         }
     }

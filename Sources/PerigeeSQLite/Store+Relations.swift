@@ -74,13 +74,14 @@ extension Store {
         return begun
     }
 
-    func open(_ wait: Wait, _ begun: BegunRuns, of run: RunHead, now: Timestamp) throws {
+    func open(_ wait: Wait, _ begun: BegunRuns, of run: RunHead, now: Timestamp) throws -> Bool {
         var wait = wait
         let refusal = wait.resolve(by: begun)
-        let number = try open(wait, of: run, now: now)
+        let (number, opensGate) = try open(wait, of: run, now: now)
         if let refusal {
             _ = try answer(OpenWait(number: number, run: run.number), payload: refusal, at: now)
         }
+        return opensGate
     }
 
     /// Begins the run that goes on for one that is about to end.
@@ -152,7 +153,7 @@ extension Store {
         let count = try first("SELECT COUNT(*) FROM runs WHERE parent = ?", [number]) { try $0.next() as Int }
         return RunRelations(
             children: children, childCount: count ?? 0, heldLocks: try heldLocks(number),
-            awaitedLocks: try awaitedLocks(number))
+            awaitedLocks: try awaitedLocks(number), awaitedGates: try awaitedGates(number))
     }
 }
 

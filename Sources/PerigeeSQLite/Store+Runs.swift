@@ -139,8 +139,9 @@ extension Store {
             }
         }.first
         guard db.changesCount > 0 else { return EndEffects() }
-        try dropWaits(number)
+        let opensGate = try dropWaits(number, now: at)
         var effects = try settleEnd(number, at: at)
+        if opensGate { effects.wakesRuns = true }
         if let lines, try leaveLines(key: lines[0], slot: lines[1], now: at) { effects.wakesRuns = true }
         return effects
     }

@@ -2,15 +2,18 @@ import GRDB
 import PerigeeJournal
 
 extension Store {
-    /// - Returns: the wait's number.
-    func open(_ wait: Wait, of run: RunHead, now: Timestamp) throws -> Int64 {
+    /// - Returns: the wait's number, and whether a claim has something to do that does not show in when the run is to
+    ///   be woken.
+    func open(_ wait: Wait, of run: RunHead, now: Timestamp) throws -> (number: Int64, opensGate: Bool) {
         var kind = 1
         var type: String?
         var match: EventMatch?
         var target: String?
+        var ticket: GateTicket?
         switch wait.kind {
         case .timer: break
         case .retry: kind = 7
+        case .gate(let wanted): (kind, target, ticket) = (8, wanted.key, wanted)
         case .event(let wantedType, let wantedMatch):
             (kind, type, match) = (2, wantedType, wantedMatch)
         case .approval(let request):
@@ -29,19 +32,21 @@ extension Store {
             [
                 wait.id, run.number, kind, wait.address.path, wait.address.label,
                 wait.address.occurrence, wait.openedAt.milliseconds, wait.dueAt?.milliseconds, run.namespace,
-                type, match.map { JSON.object($0.conditions).bytes.blob }, match?.indexKey,
+                type, (match.map { JSON.object($0.conditions) } ?? ticket?.json)?.bytes.blob, match?.indexKey,
                 target,
             ], taken: "the wait id \(wait.id)")
         let number = db.lastInsertedRowID
         let opened = OpenWait(number: number, run: run.number)
         switch wait.kind {
         case .timer, .retry, .approval: break
+        case .gate(let ticket):
+            return (number, try openForGate(ticket, in: run.namespace, at: now))
         case .event(let type, let match): try lookBack(number, type, match, of: run, now: now)
         case .lock(let key): try openForLock(opened, key: key, in: run.namespace, at: now)
         case .child(let target): try openForEnd(opened, of: target, at: now)
         case .started(let id): _ = try answer(opened, payload: JSON.string(id).bytes, at: now)
         }
-        return number
+        return (number, false)
     }
 
     /// Answers a new wait with the oldest event since the run was created that matches and is not used.
@@ -109,18 +114,25 @@ extension Store {
         }
     }
 
-    /// The answers that the run has not taken yet, oldest first.
+    /// The answers that the run has not taken yet, oldest first, for the host that works on it.
     func answers(of run: Int64) throws -> [WaitAnswer] {
-        try all(
+        var isFirst = false
+        let answers = try all(
             """
-            SELECT id, path, label, occurrence, answered_at, answer, is_result FROM waits
-            WHERE run = ? AND answered_at IS NOT NULL ORDER BY answered_at, arrival
+            SELECT id, path, label, occurrence, answered_at, answer, is_result, kind = 8 AND delivered IS NULL,
+                COALESCE(delivered < (SELECT epoch FROM runs WHERE number = ?1), 0)
+            FROM waits WHERE run = ?1 AND answered_at IS NOT NULL ORDER BY answered_at, arrival
             """, [run]
         ) { row in
-            WaitAnswer(
+            var answer = WaitAnswer(
                 wait: try row.next(), address: try row.address(), at: try row.time(),
                 payload: try row.optionalPayload(), isResult: try row.next())
+            isFirst = try row.next() || isFirst
+            answer.isRedelivered = try row.next()
+            return answer
         }
+        if isFirst { try noteDelivery(to: run) }
+        return answers
     }
 
     /// Open waits that an event might answer, in the order in which they were opened.
@@ -146,19 +158,35 @@ extension Store {
     }
 
     /// Takes a wait away; a question that nobody has answered is cancelled.
-    func close(_ id: String, of number: Int64) throws {
-        try run("DELETE FROM waits WHERE id = ? AND run = ?", [id, number])
-        if db.changesCount > 0 { try close(approval: id, as: .cancelled) }
+    ///
+    /// - Returns: whether a claim has something to do that it had not before.
+    func close(_ id: String, of number: Int64, hasFailed: Bool? = nil, now: Timestamp) throws -> Bool {
+        let closed = try all(
+            """
+            DELETE FROM waits WHERE id = ? AND run = ?
+            RETURNING namespace, CASE WHEN kind = 8 AND answered_at IS NOT NULL THEN match END
+            """, [id, number]
+        ) { row in
+            (namespace: try row.next() as String, ticket: try row.optionalPayload())
+        }.first
+        guard let closed else { return false }
+        try close(approval: id, as: .cancelled)
+        guard let ticket = try closed.ticket.map(GateTicket.init(stored:)) else { return false }
+        return try leaveGate(id, ticket, of: closed.namespace, hasFailed: hasFailed, at: now)
     }
 
     /// Takes all waits away; events that answered one and that the run did not take are there for another.
-    func dropWaits(_ number: Int64) throws {
+    ///
+    /// - Returns: whether a claim has something to do that it had not before.
+    func dropWaits(_ number: Int64, now: Timestamp) throws -> Bool {
         try run(
             """
             DELETE FROM used_events WHERE run = ?1
                 AND event IN (SELECT event FROM waits WHERE run = ?1 AND event IS NOT NULL)
             """, [number])
-        for id in try waitIDs(of: number) { try close(id, of: number) }
+        var opensGate = false
+        for id in try waitIDs(of: number) where try close(id, of: number, now: now) { opensGate = true }
+        return opensGate
     }
 
     func waitIDs(of run: Int64) throws -> [String] {
@@ -213,6 +241,9 @@ extension Columns {
             let target: String = try next()
             return kind == 4 ? .lock(key: target) : kind == 5 ? .child(run: target) : .started(run: target)
         case 7: return .retry
+        case 8:
+            skip(1)
+            return .gate(try ticket())
         default: throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "\(kind) is not a kind of wait")
         }
     }

@@ -98,6 +98,9 @@ extension Entry {
             fields["type"] = "wait"
             fields["wait"] = .string(wait)
             fields.merge(step.fields) { $1 }
+        case .attemptBegun(let step):
+            fields["type"] = "begun"
+            fields.merge(step.fields) { $1 }
         case .versionMoved(let from, let to, let bundle):
             fields["type"] = "moved"
             fields["from"] = .int(Int64(from))

@@ -10,15 +10,27 @@ extension RunRecord {
         fields["locks"] = .array(relations.heldLocks.map(\.json))
         fields["waits"] = .array(
             waits.map { wait in
-                guard case .lock(let key) = wait.kind,
-                    let lock = relations.awaitedLocks.first(where: { $0.key == key })
-                else { return wait.json }
-                var waiting = wait.json.object ?? [:]
-                waiting["holder"] = .string(lock.holder)
-                waiting["ahead"] = .int(Int64(lock.ahead))
-                return .object(waiting)
+                .object((wait.json.object ?? [:]).merging(relations.details(of: wait)) { $1 })
             })
         return .object(fields)
+    }
+}
+
+extension RunRelations {
+    /// What others have to do with a wait: who holds the lock, or how its gate stands.
+    fileprivate func details(of wait: Wait) -> [String: JSON] {
+        switch wait.kind {
+        case .lock(let key):
+            guard let lock = awaitedLocks.first(where: { $0.key == key }) else { return [:] }
+            return ["holder": .string(lock.holder), "ahead": .int(Int64(lock.ahead))]
+        case .gate(let ticket):
+            guard let gate = awaitedGates.first(where: { $0.key == ticket.key }) else { return [:] }
+            return [
+                "ahead": .int(Int64(gate.ahead)), "open_until": JSON(gate.openUntil),
+                "next_at": JSON(gate.nextAt),
+            ]
+        default: return [:]
+        }
     }
 }
 

@@ -74,6 +74,7 @@ extension Wait {
             fields["approval"] = .string(id)
             fields["kind"] = .string(request.kind.rawValue)
         case .lock(let key): fields["lock"] = .string(key)
+        case .gate(let ticket): fields["gate"] = .string(ticket.key)
         case .child(let run), .started(let run): fields["run"] = .string(run)
         }
         return .object(fields)
@@ -88,6 +89,7 @@ extension Wait.Kind {
         case .event: "event"
         case .approval: "approval"
         case .lock: "lock"
+        case .gate: "gate"
         case .child: "child"
         case .started: "start"
         }

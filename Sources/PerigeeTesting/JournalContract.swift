@@ -34,7 +34,8 @@ public enum JournalContract {
         versionChecks + submitChecks + keyChecks + conflictChecks + slotChecks + claimChecks + commitChecks
         + fencingChecks + waitChecks + lookBackChecks + watchChecks + decisionChecks + reminderChecks
         + cancellationChecks + hostChecks + queryChecks + historyChecks + scheduleChecks + retentionChecks
-        + stateChecks + lockChecks + childChecks + continueChecks + actionChecks + batchChecks + secretChecks
+        + stateChecks + lockChecks + gateChecks + childChecks + continueChecks + actionChecks + batchChecks
+        + secretChecks
 }
 
 /// A promise of ``JournalContract`` that a journal did not keep.

@@ -31,7 +31,8 @@ struct CheckpointTests {
             }
             let labels = try await test.host.history(run: id).entries.map { entry -> String in
                 switch entry.fact {
-                case .stepCompleted(let step, _, _, _), .waitOpened(let step, _, _): step.address.description
+                case .stepCompleted(let step, _, _, _), .waitOpened(let step, _, _), .attemptBegun(let step):
+                    step.address.description
                 default: ""
                 }
             }

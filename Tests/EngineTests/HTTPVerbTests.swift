@@ -156,17 +156,6 @@ struct HTTPVerbTests {
         }
     }
 
-    @Test("keeps a connector's calls within its throttle")
-    func throttle() {
-        let throttle = Throttle()
-        let start = Timestamp(milliseconds: 0)
-        let places = (0..<5).map { _ in
-            throttle.reserve("a", (limit: 2, milliseconds: 1000), at: start).milliseconds
-        }
-        #expect(places == [0, 0, 1000, 1000, 2000])
-        #expect(throttle.reserve("b", (limit: 2, milliseconds: 1000), at: start).milliseconds == 0)
-    }
-
     @Test("waits longer after each attempt, and as long as the receiver asks")
     func delays() throws {
         let policy = try RetryPolicy(["jitter": 0, "max_milliseconds": 5000])

@@ -166,7 +166,8 @@ struct StateTests {
 extension Fact {
     var verb: String? {
         switch self {
-        case .stepCompleted(let step, _, _, _), .waitOpened(let step, _, _): step.verb
+        case .stepCompleted(let step, _, _, _), .waitOpened(let step, _, _), .attemptBegun(let step):
+            step.verb
         default: nil
         }
     }

@@ -25,10 +25,16 @@ final class FakeWorld: HTTPTransport {
     typealias Answer = @Sendable (HTTPRequest) throws(HTTPFailure) -> HTTPReply
 
     private let answer: Answer
+    private let hold: @Sendable (HTTPRequest) async -> Void
     private let seen = Mutex<[HTTPRequest]>([])
 
-    init(_ answer: @escaping Answer = { _ in .json(200, "{}") }) {
+    /// - Parameter hold: returns when the request, which has arrived, is to be answered.
+    init(
+        _ answer: @escaping Answer = { _ in .json(200, "{}") },
+        hold: @escaping @Sendable (HTTPRequest) async -> Void = { _ in }
+    ) {
         self.answer = answer
+        self.hold = hold
     }
 
     var requests: [HTTPRequest] { seen.withLock { $0 } }
@@ -36,6 +42,7 @@ final class FakeWorld: HTTPTransport {
 
     func send(_ request: HTTPRequest) async throws(HTTPFailure) -> HTTPReply {
         seen.withLock { $0.append(request) }
+        await hold(request)
         return try answer(request)
     }
 }

@@ -252,6 +252,7 @@ struct OperationMaker {
         for _ in 0..<Int.random(in: 0...2, using: &random) { commit.opens.append(wait(waits, now: now)) }
         for _ in 0..<Int.random(in: 0...3, using: &random) where !waits.isEmpty {
             commit.closes.append(pick(waits))
+            if chance(70), let closed = commit.closes.last { commit.failures[closed] = chance(50) }
         }
         relate(&commit, waits, now: now)
         if chance(25) { commit.emits.append(submission(now: now)) }
@@ -332,7 +333,8 @@ struct OperationMaker {
     private mutating func entry(_ sequence: Int, now: Timestamp) -> Entry {
         let step = Step(address: address(), verb: "http.get", arguments: data().bytes, line: sequence)
         let fact: Fact =
-            switch Int.random(in: 0..<6, using: &random) {
+            switch Int.random(in: 0..<7, using: &random) {
+            case 6: .attemptBegun(step)
             case 4: .endRequested(pick([.cancelled, .timed_out]), error: data().bytes)
             case 5: .reset([sequence - 1])
             case 0: .waitOpened(step, wait: "w", attempts: made % 3)
@@ -346,8 +348,9 @@ struct OperationMaker {
     private mutating func wait(_ waits: [String], now: Timestamp) -> Wait {
         let due = now.adding(milliseconds: Int64.random(in: -1000...30_000, using: &random))
         let kind: Wait.Kind =
-            switch Int.random(in: 0..<8, using: &random) {
+            switch Int.random(in: 0..<10, using: &random) {
             case 0: .timer
+            case 8, 9: .gate(ticket())
             case 7: .retry
             case 1:
                 .approval(request(now: now))
@@ -357,6 +360,18 @@ struct OperationMaker {
             }
         let id = chance(95) || waits.isEmpty ? name("wait") : pick(waits)
         return Wait(id: id, address: address(), kind: kind, openedAt: now, dueAt: chance(60) ? due : nil)
+    }
+
+    private mutating func ticket() -> GateTicket {
+        GateTicket(
+            key: pick(["g1", "g2"]),
+            throttle: chance(50) ? GateTicket.Throttle(limit: pick([1, 2]), milliseconds: 5000) : nil,
+            atOnce: chance(50) ? pick([1, 2]) : nil,
+            breaker: chance(50)
+                ? BreakerRule(
+                    failures: pick([1, 2]), ratio: pick([nil, 0.5]), overMilliseconds: 10_000,
+                    pauseMilliseconds: 4000) : nil,
+            holdMilliseconds: pick([1000, 20_000]), isImpatient: chance(30))
     }
 
     private mutating func request(now: Timestamp) -> ApprovalRequest {

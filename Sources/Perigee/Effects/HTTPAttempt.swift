@@ -13,6 +13,7 @@ struct HTTPAttempt: Sendable {
         var call = call
         let startedAt = call.since ?? ambient.now
         call.since = startedAt
+        if let moment = call.refusedUntil { return EffectEnd(refusal(call, until: moment, startedAt)) }
         var details: [AttemptDetail] = []
         var hasRenewedToken = false
         while true {
@@ -32,8 +33,11 @@ struct HTTPAttempt: Sendable {
             if case .success(let reply) = result, reply.status < 400 {
                 details.append(detail(call, result, attempt, retryIn: nil))
                 let value = HTTPAttempt.value(reply, attempts: attempt, withBody: call.method != "HEAD")
-                return EffectEnd(
+                var end = EffectEnd(
                     .outcome(.success(value.bytes), attempts: attempt, startedAt: startedAt), details)
+                end.hasFailed = false
+                if call.staleMilliseconds != nil { end.keeps = StaleReply.kept(value, of: call, ambient.now) }
+                return end
             }
             // A token can end before its time; one that is fresh and refused is a matter of rights.
             if case .success(let reply) = result, reply.status == 401, !hasRenewedToken,
@@ -47,14 +51,29 @@ struct HTTPAttempt: Sendable {
             }
             let delay = delay(call, result, after: attempt)
             details.append(detail(call, result, attempt, retryIn: delay))
-            guard let delay else {
+            let next: EffectResult
+            if let delay {
+                next = .again(
+                    at: ambient.now.adding(milliseconds: delay), attempts: attempt, startedAt: startedAt)
+            } else {
                 let failure = failure(call, result, attempt: attempt)
-                return EffectEnd(
-                    .outcome(.failure(failure.bytes), attempts: attempt, startedAt: startedAt), details)
+                next = .outcome(.failure(failure.bytes), attempts: attempt, startedAt: startedAt)
             }
-            let next = ambient.now.adding(milliseconds: delay)
-            return EffectEnd(.again(at: next, attempts: attempt, startedAt: startedAt), details)
+            var end = EffectEnd(next, details)
+            if case .success = access { end.hasFailed = result.isFailureOfDestination }
+            return end
         }
+    }
+
+    /// Why a call was not sent.
+    private func refusal(_ call: HTTPCall, until moment: Timestamp, _ startedAt: Timestamp) -> EffectResult {
+        let error = ScriptError(
+            code: "PG2170", kind: "network",
+            message: "\(call.method) \(call.shownTarget) was not sent: too many calls to "
+                + "\(call.gate?.key ?? "it") failed. The next is tried at \(moment).",
+            hint: "The call has `fallback` or `stale_ok`, so it does not wait until then.",
+            fields: ["retryable": true, "step": .string(call.label), "attempt": .int(Int64(call.made))])
+        return .outcome(.failure(error.bytes), attempts: max(1, call.made), startedAt: startedAt)
     }
 
     /// What a call proves its right with.
@@ -112,7 +131,13 @@ struct HTTPAttempt: Sendable {
             guard call.retry.retries(status: nil, kind: failure.kind.rawValue) else { return nil }
             retryAfter = nil
         }
-        return call.retry.delay(after: attempt, retryAfter: retryAfter, random: ambient.randomUInt64())
+        let delay = call.retry.delay(
+            after: attempt, retryAfter: retryAfter, random: ambient.randomUInt64())
+        guard let delay, let longest = call.retry.maxDurationMilliseconds, let since = call.since else {
+            return delay
+        }
+        let spent = ambient.now.milliseconds - since.milliseconds
+        return spent + delay < longest ? delay : nil
     }
 
     private func detail(
@@ -178,6 +203,16 @@ struct HTTPAttempt: Sendable {
                 code: failure.code, kind: failure.kind.rawValue, message: failure.message + times,
                 hint: failure.hint,
                 fields: fields)
+        }
+    }
+}
+
+extension Result<HTTPReply, HTTPFailure> {
+    /// Whether the destination did not do what it is there for; not so if it refused what it was asked.
+    fileprivate var isFailureOfDestination: Bool {
+        switch self {
+        case .success(let reply): reply.status >= 500
+        case .failure(let failure): failure.kind == .network || failure.kind == .timeout
         }
     }
 }

@@ -8,7 +8,12 @@ struct HTTPCall: Sendable {
     let method: String
     let url: String
     let retry: RetryPolicy
-    let throttle: (limit: Int, milliseconds: Int64)?
+    /// The gate of its destination; `nil` if it keeps to nothing there.
+    let gate: GateTicket?
+    /// Whether it is sent at most once.
+    let isOnce: Bool
+    /// How old the last good reply may be that is given in place of none, in milliseconds.
+    let staleMilliseconds: Int64?
     /// The same for every attempt and every recovery; `nil` for GET and HEAD.
     let idempotencyKey: String?
     let label: String
@@ -18,6 +23,10 @@ struct HTTPCall: Sendable {
     var since: Timestamp?
     /// The wait by which the time of this attempt came; it is held until the attempt has ended.
     var turn: String?
+    /// Whether its gate let this attempt through.
+    var isAdmitted = false
+    /// Too many calls to its destination fail: it is not sent, and the next one is tried at this moment.
+    var refusedUntil: Timestamp?
     private let idempotencyHeader: IdempotencyHeader
     /// Names the step among all steps of all runs.
     private let stepKey: String
@@ -48,12 +57,9 @@ struct HTTPCall: Sendable {
         }
         self.url = url
         retry = try RetryPolicy(arguments["retry"])
-        throttle = arguments["throttle"].flatMap { given in
-            guard let limit = given["limit"]?.int, let milliseconds = given["milliseconds"]?.int else {
-                return nil
-            }
-            return (Int(clamping: max(1, limit)), milliseconds)
-        }
+        gate = arguments["gate"].map { HTTPCall.ticket($0, url: url, arguments) }
+        isOnce = arguments["once"] == true
+        staleMilliseconds = arguments["stale_milliseconds"]?.int
         let isSafe = method == "GET" || method == "HEAD"
         stepKey = HTTPCall.key(run: run.id, address: step.address)
         idempotencyKey = arguments["idempotency"]?.string ?? (isSafe ? nil : stepKey)
@@ -73,9 +79,13 @@ struct HTTPCall: Sendable {
         return (parts?.host ?? "?") + (parts?.port.map { ":\($0)" } ?? "")
     }
 
-    /// What the throttle counts together: one host.
-    var throttleKey: String {
-        URLComponents(string: url).map { "\($0.host ?? ""):\($0.port ?? 0)" } ?? url
+    /// Names what it asks for: the same for the same request of whatever run.
+    var content: String {
+        let parts = ["query", "headers", "json", "form", "multipart", "text", "base64"].map {
+            arguments[$0] ?? .null
+        }
+        let asked = Array("\(method) \(url) ".utf8) + JSON.array(parts).bytes
+        return SHA256.hash(data: asked).prefix(16).hexadecimal
     }
 
     /// The request of one attempt, with secrets in clear.
@@ -118,8 +128,31 @@ struct HTTPCall: Sendable {
     }
 
     /// How long an attempt may take, in milliseconds.
-    var timeout: Int {
-        Int(clamping: max(1, arguments["timeout_milliseconds"]?.int ?? HTTPCall.defaultTimeout))
+    var timeout: Int { HTTPCall.timeout(arguments) }
+
+    private static func timeout(_ arguments: JSON) -> Int {
+        Int(clamping: max(1, arguments["timeout_milliseconds"]?.int ?? defaultTimeout))
+    }
+
+    /// How long a call may be silent, beyond its timeouts, before its place at the gate goes to others.
+    private static let grace: Int64 = 15_000
+
+    private static func ticket(_ given: JSON, url: String, _ arguments: JSON) -> GateTicket {
+        let parts = URLComponents(string: url)
+        let host = (parts?.host ?? url) + (parts?.port.map { ":\($0)" } ?? "")
+        // An access token may have to be fetched first, which may take as long.
+        let times = arguments["auth"]?["oauth2"] == nil ? 1 : 3
+        return GateTicket(
+            key: given["key"]?.string ?? host,
+            throttle: given["limit"]?.int.flatMap { limit in
+                given["milliseconds"]?.int.map {
+                    GateTicket.Throttle(limit: Int(clamping: limit), milliseconds: $0)
+                }
+            },
+            atOnce: given["at_once"]?.int.map { Int(clamping: $0) },
+            breaker: given["breaker"].flatMap(BreakerRule.init),
+            holdMilliseconds: Int64(timeout(arguments) * times) + grace,
+            isImpatient: given["impatient"] == true)
     }
 
     /// What an access token is fetched with before the call, in clear; `nil` if it needs none.

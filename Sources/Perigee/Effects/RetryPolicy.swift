@@ -8,6 +8,8 @@ struct RetryPolicy: Sendable {
     var maxMilliseconds: Int64 = 300_000
     /// How much of a delay is left to chance, 0 to 1.
     var jitter = 0.2
+    /// After how long no further attempt is made, in milliseconds from the first; `nil` for no bound.
+    var maxDurationMilliseconds: Int64?
     /// The delays one by one; when set, they decide instead of the numbers above.
     var delays: [Int64]?
     /// Statuses (429), classes ("5xx"), "network" and "timeout".
@@ -26,6 +28,7 @@ struct RetryPolicy: Sendable {
         if let value = given["max_attempts"]?.int { maxAttempts = min(value, 1000) }
         if let value = given["initial_milliseconds"]?.int { initialMilliseconds = value }
         if let value = given["max_milliseconds"]?.int { maxMilliseconds = value }
+        maxDurationMilliseconds = given["max_duration_milliseconds"]?.int
         if let value = given["backoff_coefficient"]?.double { coefficient = value }
         if let value = given["jitter"]?.double { jitter = value }
         if let value = given["on"]?.array { on = Set(value) }

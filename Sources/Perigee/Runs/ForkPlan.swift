@@ -22,7 +22,7 @@ struct ForkPlan {
         entries = before.filter { entry in
             switch entry.fact {
             case .stepCompleted: true
-            case .waitOpened(let step, _, _): completed.contains(step.address)
+            case .waitOpened(let step, _, _), .attemptBegun(let step): completed.contains(step.address)
             case .versionMoved, .endRequested, .reset: false
             }
         }
@@ -33,7 +33,8 @@ extension Entry {
     /// The step that it is about.
     var address: StepAddress? {
         switch fact {
-        case .stepCompleted(let step, _, _, _), .waitOpened(let step, _, _): step.address
+        case .stepCompleted(let step, _, _, _), .waitOpened(let step, _, _), .attemptBegun(let step):
+            step.address
         case .versionMoved, .endRequested, .reset: nil
         }
     }

@@ -42,6 +42,14 @@ extension ResentCall {
             begun[address] = ResentCall(
                 address: address, verb: "", target: target, at: annotation.at, state: .begun)
         }
+        for entry in valid {
+            guard case .attemptBegun(let step) = entry.fact, !completed.contains(step.address) else {
+                continue
+            }
+            begun[step.address] = ResentCall(
+                address: step.address, verb: step.verb, target: step.changingCall ?? "",
+                at: entry.recordedAt, state: .begun)
+        }
         return valid.filter(isRepeated).compactMap { ResentCall($0) } + begun.values.sorted { $0.at < $1.at }
     }
 }

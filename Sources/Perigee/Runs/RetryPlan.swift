@@ -26,7 +26,8 @@ struct RetryPlan: Hashable {
             case .endRequested:
                 isUnwinding = true
                 taken.insert(entry.sequence)
-            case .waitOpened(let step, _, _) where !completed.contains(step.address):
+            case .waitOpened(let step, _, _) where !completed.contains(step.address),
+                .attemptBegun(let step) where !completed.contains(step.address):
                 taken.insert(entry.sequence)
             case .stepCompleted(let step, _, _, _) where isUnwinding: unwound.append(step.address.label)
             default: break
@@ -64,7 +65,7 @@ extension Entry {
     /// Whether it was done by `on_failure` or `on_cancel`.
     var isOfHook: Bool {
         switch fact {
-        case .stepCompleted(let step, _, _, _), .waitOpened(let step, _, _):
+        case .stepCompleted(let step, _, _, _), .waitOpened(let step, _, _), .attemptBegun(let step):
             ["on_failure", "on_cancel"].contains { StepPath.areOnOneLine($0, step.address.path, below: true) }
         case .versionMoved, .endRequested, .reset: false
         }

@@ -14,7 +14,8 @@ struct RunLog {
 
     /// A wait that was opened and whose end is not recorded.
     struct OpenWait {
-        var id: String
+        /// `nil` for a step that began and is done at most once: whether it was done is not known.
+        var id: String?
         /// How many attempts were made at its step before it.
         var attempts: Int
         /// When the run first waited at this step.
@@ -62,6 +63,9 @@ struct RunLog {
             case .waitOpened(let step, let wait, let attempts):
                 let since = openWaits[step.address]?.since ?? entry.recordedAt
                 openWaits[step.address] = OpenWait(id: wait, attempts: attempts, since: since)
+            case .attemptBegun(let step):
+                openWaits[step.address] = OpenWait(
+                    id: nil, attempts: 1, since: openWaits[step.address]?.since ?? entry.recordedAt)
             case .endRequested(let status, let error):
                 endRequest = EndRequest(status: status, error: error, sequence: entry.sequence)
             case .versionMoved, .reset: break
@@ -159,7 +163,7 @@ extension Fact {
         case .stepCompleted(let step, .success(let value), _, _),
             .stepCompleted(let step, .failure(let value), _, _):
             step.arguments.count + value.count
-        case .waitOpened(let step, _, _): step.arguments.count
+        case .waitOpened(let step, _, _), .attemptBegun(let step): step.arguments.count
         case .endRequested(_, let error): error.count
         case .versionMoved, .reset: 0
         }

@@ -89,7 +89,7 @@ extension RunMachine {
             guard let branch = waiting.removeValue(forKey: answer.wait) else { continue }
             guard case .wait(let step, _, let next)? = branches[branch]?.block else { continue }
             if let next {
-                goOn(next, step, answer, for: branch)
+                goOn(next, step, answer, for: branch, at: now)
                 continue
             }
             let outcome = StepPlan.outcome(of: answer, verb: step.verb, publicURL: publicURL)
@@ -152,7 +152,7 @@ extension RunMachine {
             guard next == nil, case .fresh(let step, let plan)? = branches[number]?.block else { continue }
             switch plan {
             case .wait(let kind, let dueAt): wait(kind, dueAt: dueAt, step, for: number, at: now)
-            case .effect(let effect): perform(effect, step, for: number)
+            case .effect(let effect): begin(effect, step, for: number, at: now)
             case .read(let key): read(key, step, for: number, at: now)
             case .child(let child): start(child, step, for: number, at: now)
             case .goOn(let continuation): goOn(continuation, step, for: number, at: now)

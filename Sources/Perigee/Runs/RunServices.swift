@@ -191,7 +191,8 @@ final class RunServices: Sendable {
         case .http(let call):
             let attempt = HTTPAttempt(
                 transport: http.transport, ambient: context.ambient, secrets: secrets, tokens: http.tokens)
-            return try? await attempt.perform(call)
+            guard let end = try? await attempt.perform(call) else { return nil }
+            return await StaleReply.instead(of: end, call, run, in: journal, now: now)
         case .call(let call):
             let result = await functions.perform(call, ambient: context.ambient)
             return Task.isCancelled ? nil : EffectEnd(result)

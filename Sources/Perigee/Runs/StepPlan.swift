@@ -71,7 +71,7 @@ enum StepPlan: Sendable {
         case "flow.lock": "for a lock"
         case "flow.call": "for another run"
         case "flow.start": "for its start"
-        case let verb where verb.hasPrefix("http."): "for its next attempt"
+        case let verb where verb.hasPrefix("http."): "for its next attempt or its turn"
         default: Approval.kinds[verb] != nil ? "for a decision" : "for an event"
         }
     }
@@ -98,6 +98,10 @@ enum EffectResult: Sendable {
 struct EffectEnd: Sendable {
     var result: EffectResult
     var attempts: [AttemptDetail]
+    /// Whether the destination failed; `nil` if it was not called.
+    var hasFailed: Bool?
+    /// What is kept of its outcome.
+    var keeps: StateWrite?
 
     init(_ result: EffectResult, _ attempts: [AttemptDetail] = []) {
         self.result = result

@@ -12,6 +12,8 @@ struct Unsaved: Sendable {
     var entries: [Entry] = []
     var opens: [Wait] = []
     var closes: [String] = []
+    /// Of closed waits at gates, whether the destination failed.
+    var failures: [String: Bool] = [:]
     var prunes: [String] = []
     /// Locks that no branch waits for any longer.
     var releases: [String] = []
@@ -42,7 +44,8 @@ struct Unsaved: Sendable {
         }
         return Commit(
             run: machine.run.number, epoch: machine.epoch, at: now, entries: entries, opens: opens,
-            closes: closes, prunes: prunes, releases: releases + unlocks, writes: writes, starts: starts,
+            closes: closes, failures: failures, prunes: prunes, releases: releases + unlocks, writes: writes,
+            starts: starts,
             continuation: continuation, emits: emitted, annotations: annotations, tags: tags,
             statusText: statusText, watches: machine.hasOpenWaits, next: next)
     }

@@ -49,6 +49,7 @@ enum Stdlib {
         ("flow_state", PackageResources.flow_state_lua), ("flow_text", PackageResources.flow_text_lua),
         ("flow_time", PackageResources.flow_time_lua),
         ("http", PackageResources.http_lua), ("http_auth", PackageResources.http_auth_lua),
+        ("http_gate", PackageResources.http_gate_lua),
         ("http_multipart", PackageResources.http_multipart_lua),
         ("http_pages", PackageResources.http_pages_lua),
         ("log", PackageResources.log_lua),

@@ -73,9 +73,15 @@ struct Timeline {
             addresses[entry.sequence] = step.address
             update(step.address, beginning: entry.recordedAt) { row in
                 row.step = step
-                row.isWait = true
+                row.isWait = !step.verb.hasPrefix("http.")
                 row.wait = wait
                 row.state = .waiting
+            }
+        case .attemptBegun(let step):
+            addresses[entry.sequence] = step.address
+            update(step.address, beginning: entry.recordedAt) { row in
+                row.step = step
+                row.state = .working
             }
         case .versionMoved(let from, let to, _):
             rows.append(.moved(at: entry.recordedAt, from: from, to: to))
