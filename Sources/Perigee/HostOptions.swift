@@ -27,6 +27,8 @@ public struct HostOptions: Sendable {
     public var publicURL = "http://localhost:7420"
     /// Secrets and settings that scripts use.
     public var settings = Settings.environment()
+    /// What the store's secrets are sealed by: the first key seals, the others open what they sealed before.
+    public var masterKeys: [MasterKey] = []
     /// The limits of each run's script.
     public var limits = LuaLimits()
     /// The largest event or input, in bytes.

@@ -74,7 +74,8 @@ public final class WorkflowHost: Service, Sendable {
     /// Loads the scripts, takes up the runs in flight, and works until the task is cancelled or the service is to end;
     /// then it claims no more, waits for steps under way, and leaves the rest to the next start.
     ///
-    /// - Throws: ``HostError`` if there is no scripts folder; ``JournalError`` if the store fails at the start.
+    /// - Throws: ``HostError`` if there is no scripts folder, or not the master key of the store's secrets;
+    ///   ``JournalError`` if the store fails at the start.
     public func run() async throws {
         guard registry.folderExists else {
             throw HostError(
@@ -82,6 +83,7 @@ public final class WorkflowHost: Service, Sendable {
                 message: "There is no scripts folder \(registry.path).",
                 hint: "Create it, or give another with --scripts.")
         }
+        try secretBox.check(try await journal.secrets(namespace: namespace))
         let lost = try await heartbeat()
         try await registry.refresh()
         try await tellRecovered(freed: lost)
@@ -103,6 +105,9 @@ public final class WorkflowHost: Service, Sendable {
             findWorkflow: { [registry] in registry.named($0) })
         let services = RunServices(
             context: context, journal: journal, registry: registry, activity: activityHub, http: http,
+            secrets: SecretFinder(
+                journal: journal, box: secretBox, settings: options.settings, ambient: ambient,
+                logger: logger),
             functions: functions.withLock { $0 }, dispatcher: dispatcher, reminders: reminders,
             waiters: waiters, logger: logger,
             onChildrenClosed: { [weak self] id in Task { await self?.tellChildren(of: id) } })

@@ -61,6 +61,14 @@ struct APIClient: Sendable {
         try await send(.POST, path, body, headers, wait: wait)
     }
 
+    func put(_ path: String, _ body: JSON) async throws -> JSON {
+        try await send(.PUT, path, body, [:], wait: 0)
+    }
+
+    func delete(_ path: String, _ body: JSON) async throws -> JSON {
+        try await send(.DELETE, path, body, [:], wait: 0)
+    }
+
     /// A text as a part of a path or query.
     static func encoded(_ text: String) -> String {
         text.addingPercentEncoding(withAllowedCharacters: unreserved) ?? text

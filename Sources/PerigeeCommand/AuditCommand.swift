@@ -36,7 +36,7 @@ struct AuditList: AsyncParsableCommand {
     private static let columns = [
         Column("AT", field: "at"), Column("BY", field: "by"), Column("ACTION", field: "action"),
         Column("ON") { record in
-            [record["run"].text, record["approval"].text, record["batch"].text].first { !$0.isEmpty } ?? ""
+            ["run", "approval", "batch", "secret"].map { record[$0].text }.first { !$0.isEmpty } ?? ""
         },
         Column("STEP", field: "step"), Column("BEFORE") { $0["before"]?["status"].text ?? "" },
         Column("AFTER") { $0["after"]?["status"].text ?? "" }, Column("REASON", field: "reason"),

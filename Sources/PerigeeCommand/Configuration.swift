@@ -1,4 +1,5 @@
 import Foundation
+import Perigee
 import PerigeeJournal
 
 /// What stands on the command line comes first, then the environment, then the default.
@@ -45,11 +46,16 @@ enum Configuration {
 
     /// The folders in which secrets lie as files, the first that has one counts: the option or its variable, what
     /// systemd hands over, what Docker hands over.
-    static func secretFolders(_ option: String?) -> [String] {
+    private static func secretFolders(_ option: String?) -> [String] {
         [option ?? environment("PERIGEE_SECRETS"), environment("CREDENTIALS_DIRECTORY"), "/run/secrets"]
             .compactMap {
                 $0
             }
+    }
+
+    /// The environment, and where it has not what is asked for, those folders.
+    static func settings(secrets option: String?) -> Settings {
+        secretFolders(option).reduce(.environment()) { $0.or(.files(in: $1)) }
     }
 
     /// A variable of the environment; an empty one counts as not set.

@@ -36,6 +36,8 @@ struct DevCommand: AsyncParsableCommand {
     @Flag(name: .customLong("no-keys"), help: "Do not listen to single keys.")
     var noKeys = false
 
+    @OptionGroup var masterKey: MasterKeyOptions
+
     @Option(help: "The folder of mocks.")
     var mocks = "mocks"
 
@@ -47,6 +49,7 @@ struct DevCommand: AsyncParsableCommand {
         options.reload = .moveWhenSafe
         options.publicURL = "http://localhost:\(port)"
         options.drainMilliseconds = 2000
+        options.masterKeys = try masterKey.keys()
         if !live { options.settings = placeholders(options.settings) }
         var logger = Logger(label: "perigee", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = .error
@@ -67,6 +70,6 @@ struct DevCommand: AsyncParsableCommand {
 
     /// Mocks do not look at secrets, so a first run needs none.
     private func placeholders(_ settings: Settings) -> Settings {
-        Settings(secret: { settings.secret($0) ?? "placeholder-for-\($0)" }, config: settings.config)
+        settings.or(Settings(secret: { "placeholder-for-\($0)" }, config: { _ in nil }))
     }
 }

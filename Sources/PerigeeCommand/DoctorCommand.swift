@@ -24,7 +24,8 @@ struct DoctorCommand: ParsableCommand {
     var data: String?
 
     func run() throws {
-        let findings = [Finding.good("perigee \(perigeeVersion)"), lua(), sqlite(), folder(), database()]
+        let findings =
+            [Finding.good("perigee \(perigeeVersion)"), lua(), sqlite(), folder(), database()] + unbound()
         let style = Style(isOn: Terminal.hasColour)
         for line in findings.flatMap({ $0.lines(style: style) }) { print(line) }
         let count = findings.count { $0.isProblem }
@@ -85,6 +86,19 @@ struct DoctorCommand: ParsableCommand {
         return .bad(
             "\(path): \(counted(problems.count, "script")) of \(found.count) can't be loaded",
             problems.map { "- \($0.place) \($0.message) [\($0.code)]" } + ["See `perigee check \(path)`."])
+    }
+
+    /// Secrets of this environment and of files that may be sent anywhere; no problem, but good to know.
+    private func unbound() -> [Finding] {
+        let secrets = Configuration.settings(secrets: nil).secrets().filter { $0.hosts == nil }
+        guard !secrets.isEmpty else { return [] }
+        let hint =
+            "Bind them: PERIGEE_SECRET_HOSTS_NAME=api.example, or a file NAME.hosts beside the secret's."
+        return [
+            Finding(
+                isProblem: false, text: "\(counted(secrets.count, "secret")) may be sent to any host",
+                details: secrets.map { "- \($0.name) (\($0.source))" } + [hint])
+        ]
     }
 
     private func database() -> Finding {

@@ -29,7 +29,8 @@ struct PerigeeCommand: AsyncParsableCommand {
         version: "perigee \(perigeeVersion)",
         subcommands: [
             DevCommand.self, ServeCommand.self, RunCommand.self, SendCommand.self, RunsCommand.self,
-            ApprovalsCommand.self, SchedulesCommand.self, BatchesCommand.self, AuditCommand.self,
+            ApprovalsCommand.self, SchedulesCommand.self, SecretsCommand.self, BatchesCommand.self,
+            AuditCommand.self,
             CheckCommand.self, DoctorCommand.self, ExplainCommand.self,
             VersionCommand.self,
         ])

@@ -14,8 +14,9 @@ struct ServeCommand: AsyncParsableCommand {
               perigee serve --scripts flows --data /var/lib/perigee/perigee.db --port 8080
               PERIGEE_TOKENS=s3cret perigee serve --host 0.0.0.0 --public-url https://flows.acme.example
 
-            Secrets and settings of scripts come from PERIGEE_SECRET_NAME and PERIGEE_CONFIG_NAME. A secret that is
-            not there is read from the file NAME in --secrets, systemd's credentials or /run/secrets.
+            A secret of a script is looked for in the store (perigee secrets), in PERIGEE_SECRET_NAME, and in the file
+            NAME in --secrets, systemd's credentials or /run/secrets. PERIGEE_SECRET_HOSTS_NAME or the file NAME.hosts
+            has the hosts that it may be sent to. Settings come from PERIGEE_CONFIG_NAME.
             SIGTERM and Ctrl-C end it in order: steps under way are finished, waiting runs go on at the next start.
             For tests: PERIGEE_FAULT=kill-before-commit:K or kill-after-commit:K kills the process at its K-th
             transaction, PERIGEE_ALWAYS_EVICT=1 replays a run at every wait.
@@ -57,6 +58,7 @@ struct ServeCommand: AsyncParsableCommand {
     var secrets: String?
 
     @OptionGroup var calls: CallOptions
+    @OptionGroup var masterKey: MasterKeyOptions
 
     func run() async throws {
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
@@ -66,9 +68,8 @@ struct ServeCommand: AsyncParsableCommand {
         var options = HostOptions()
         options.publicURL = base(
             publicURL ?? Configuration.environment("PERIGEE_PUBLIC_URL") ?? "http://localhost:\(port)")
-        options.settings = Configuration.secretFolders(secrets).reduce(.environment()) {
-            $0.or(.files(in: $1))
-        }
+        options.settings = Configuration.settings(secrets: secrets)
+        options.masterKeys = try masterKey.keys()
         if let keep = try Configuration.keep(keep) { options.keep = keep }
         if Configuration.environment("PERIGEE_ALWAYS_EVICT") == "1" { options.residentRuns = 0 }
         let logger = Logger(label: "perigee")

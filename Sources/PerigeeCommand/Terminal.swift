@@ -12,6 +12,21 @@ enum Terminal {
         return outputIsTTY && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
     }
 
+    /// A line that somebody types without being shown it; `nil` if the input ends.
+    static func readHidden(_ prompt: String) -> String? {
+        FileHandle.standardError.write(Data(prompt.utf8))
+        var before = termios()
+        tcgetattr(STDIN_FILENO, &before)
+        var hidden = before
+        hidden.c_lflag &= ~tcflag_t(ECHO)
+        tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden)
+        defer {
+            tcsetattr(STDIN_FILENO, TCSAFLUSH, &before)
+            standardError("")
+        }
+        return readLine()
+    }
+
     /// The keys that are pressed, one at a time and without an echo, until the task is cancelled.
     ///
     /// `restore` gives the terminal back as it was; it must be called before the process ends.

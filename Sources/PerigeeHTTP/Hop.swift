@@ -6,15 +6,18 @@ struct Hop: Sendable {
     let method: String
     let headers: [(name: String, value: String)]
     let body: [UInt8]
+    /// The names of headers that hold secrets, in lower case.
+    private let secretHeaders: Set<String>
 
     private init(
         _ destination: Destination, _ method: String, _ headers: [(name: String, value: String)],
-        _ body: [UInt8]
+        _ body: [UInt8], _ secretHeaders: Set<String>
     ) {
         self.destination = destination
         self.method = method
         self.headers = headers
         self.body = body
+        self.secretHeaders = secretHeaders
     }
 
     /// The first request of a call.
@@ -28,7 +31,8 @@ struct Hop: Sendable {
                 "Use one of \(Hop.methods.joined(separator: ", ")).")
         }
         for header in request.headers { try Hop.check(header.name, header.value) }
-        self.init(destination, request.method, request.headers, request.body)
+        self.init(
+            destination, request.method, request.headers, request.body, request.secretHeaders)
     }
 
     /// The request that a reply redirects to; nil when the reply is the answer of the call.
@@ -45,14 +49,16 @@ struct Hop: Sendable {
             location, from: destination, called: "The URL that \(destination.name) redirects to")
         let stays =
             (next.scheme, next.host, next.port) == (destination.scheme, destination.host, destination.port)
-        return Hop(next, method, stays ? headers : headers.filter { !Hop.isCredential($0.name) }, [])
+        let kept = stays ? headers : headers.filter { !isCredential($0.name) }
+        return Hop(next, method, kept, [], secretHeaders)
     }
 
     private static let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
-    private static func isCredential(_ name: String) -> Bool {
+    private func isCredential(_ name: String) -> Bool {
         let name = name.lowercased()
-        return ["authorization", "proxy-authorization", "cookie", "host"].contains(name)
+        return secretHeaders.contains(name)
+            || ["authorization", "proxy-authorization", "cookie", "host"].contains(name)
             || ["token", "key", "secret", "signature"].contains { name.contains($0) }
     }
 

@@ -7,7 +7,7 @@ public struct AuditRecord: Hashable, Sendable {
     public var at: Timestamp
     public var namespace: String
     public var by: String
-    /// What was done: `cancel`, `retry`, `decide`, `start`, `batch.pause` and so on.
+    /// What was done: `cancel`, `retry`, `decide`, `start`, `batch.pause`, `secret.set` and so on.
     public var action: String
     /// The run that it was done to, by its public id.
     public var run: String?
@@ -15,6 +15,8 @@ public struct AuditRecord: Hashable, Sendable {
     public var approval: String?
     /// The batch that it is a part of, or was done to.
     public var batch: String?
+    /// The name of the secret that was set, sealed anew or removed.
+    public var secret: String?
     /// The label of the step that it was about.
     public var step: String?
     public var reason: String?
@@ -25,8 +27,8 @@ public struct AuditRecord: Hashable, Sendable {
 
     public init(
         number: Int64, at: Timestamp, namespace: String, by: String, action: String, run: String? = nil,
-        approval: String? = nil, batch: String? = nil, step: String? = nil, reason: String? = nil,
-        before: Payload? = nil, after: Payload? = nil
+        approval: String? = nil, batch: String? = nil, secret: String? = nil, step: String? = nil,
+        reason: String? = nil, before: Payload? = nil, after: Payload? = nil
     ) {
         self.number = number
         self.at = at
@@ -36,6 +38,7 @@ public struct AuditRecord: Hashable, Sendable {
         self.run = run
         self.approval = approval
         self.batch = batch
+        self.secret = secret
         self.step = step
         self.reason = reason
         self.before = before

@@ -235,6 +235,28 @@ public protocol Journal: Sendable {
     ///   run can't be started; then nothing was done.
     func advance(_ advance: ScheduleAdvance, now: Timestamp) async throws -> ScheduleReceipt?
 
+    /// Keeps a sealed secret, with its audit record.
+    ///
+    /// - Parameters:
+    ///   - secret: the secret as it is to be. Its ``SealedSecret/createdAt`` counts only where there is none yet.
+    ///   - replacing: the sealed bytes that it takes the place of; `nil` for whatever there is.
+    /// - Returns: the secret as it stands now; `nil` if other bytes, or none, are stored than those that it was to
+    ///   replace: then nothing was done.
+    func saveSecret(_ secret: SealedSecret, replacing: Payload?, note: ActionNote, now: Timestamp) async throws
+        -> SealedSecret?
+
+    /// Removes a secret, with its audit record.
+    ///
+    /// - Returns: what was removed; `nil` if there was none, and nothing was recorded.
+    func removeSecret(_ name: String, namespace: String, note: ActionNote, now: Timestamp) async throws
+        -> SealedSecret?
+
+    /// A secret as it is sealed; `nil` if there is none.
+    func secret(_ name: String, namespace: String) async throws -> SealedSecret?
+
+    /// The secrets of a namespace as they are sealed, in order of their names.
+    func secrets(namespace: String) async throws -> [SealedSecret]
+
     /// Checks that the store can be written now.
     ///
     /// - Throws: ``JournalError`` where it can't.

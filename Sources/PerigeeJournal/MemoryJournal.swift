@@ -182,6 +182,26 @@ public final class MemoryJournal: Journal {
         return state.withLock { $0.removeExpired(expiry, now: now) }
     }
 
+    public func saveSecret(
+        _ secret: SealedSecret, replacing: Payload?, note: ActionNote, now: Timestamp
+    ) async throws -> SealedSecret? {
+        state.withLock { $0.saveSecret(secret, replacing: replacing, note: note, now: now) }
+    }
+
+    public func removeSecret(
+        _ name: String, namespace: String, note: ActionNote, now: Timestamp
+    ) async throws -> SealedSecret? {
+        state.withLock { $0.removeSecret(name, namespace: namespace, note: note, now: now) }
+    }
+
+    public func secret(_ name: String, namespace: String) async throws -> SealedSecret? {
+        state.withLock { $0.secrets[MemoryState.Name(namespace: namespace, first: name)] }
+    }
+
+    public func secrets(namespace: String) async throws -> [SealedSecret] {
+        state.withLock { $0.secrets(namespace: namespace) }
+    }
+
     public func schedules(namespace: String) async throws -> [ScheduleRecord] {
         state.withLock { $0.schedules(namespace: namespace) }
     }

@@ -96,6 +96,8 @@ struct MemoryState {
     var values: [Name: Payload] = [:]
     /// By namespace and id.
     var schedules: [Name: Schedule] = [:]
+    /// By namespace and name.
+    var secrets: [Name: SealedSecret] = [:]
     /// What people did, oldest first; numbers are positions plus one.
     var audits: [AuditRecord] = []
     var batches: [String: Batch] = [:]

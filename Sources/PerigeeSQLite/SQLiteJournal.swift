@@ -206,6 +206,26 @@ public final class SQLiteJournal: Journal {
         return try await writer.write { try $0.removeExpired(expiry, now: now) }
     }
 
+    public func saveSecret(
+        _ secret: SealedSecret, replacing: Payload?, note: ActionNote, now: Timestamp
+    ) async throws -> SealedSecret? {
+        try await writer.write { try $0.saveSecret(secret, replacing: replacing, note: note, now: now) }
+    }
+
+    public func removeSecret(
+        _ name: String, namespace: String, note: ActionNote, now: Timestamp
+    ) async throws -> SealedSecret? {
+        try await writer.write { try $0.removeSecret(name, namespace: namespace, note: note, now: now) }
+    }
+
+    public func secret(_ name: String, namespace: String) async throws -> SealedSecret? {
+        try await read { try $0.secret(name, namespace: namespace) }
+    }
+
+    public func secrets(namespace: String) async throws -> [SealedSecret] {
+        try await read { try $0.secrets(namespace: namespace) }
+    }
+
     public func schedules(namespace: String) async throws -> [ScheduleRecord] {
         try await read { try $0.schedules(namespace: namespace) }
     }

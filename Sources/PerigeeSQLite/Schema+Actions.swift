@@ -6,8 +6,8 @@ extension Schema {
         """
         CREATE TABLE audit (
             number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, namespace TEXT NOT NULL,
-            by TEXT NOT NULL, action TEXT NOT NULL, run TEXT, approval TEXT, batch TEXT, step TEXT,
-            reason TEXT, before BLOB, after BLOB
+            by TEXT NOT NULL, action TEXT NOT NULL, run TEXT, approval TEXT, batch TEXT, secret TEXT,
+            step TEXT, reason TEXT, before BLOB, after BLOB
         ) STRICT
         """,
         "CREATE INDEX audit_by_run ON audit (run) WHERE run IS NOT NULL",

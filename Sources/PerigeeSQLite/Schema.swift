@@ -8,7 +8,7 @@ enum Schema {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 facts") { db in
-            for statement in runs + events + waits + relations + schedules + texts + actions {
+            for statement in runs + events + waits + relations + schedules + texts + actions + secrets {
                 try db.execute(sql: statement)
             }
         }

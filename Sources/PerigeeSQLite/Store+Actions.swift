@@ -163,12 +163,12 @@ extension Store {
     func record(_ audit: AuditRecord) throws {
         try run(
             """
-            INSERT INTO audit (at, namespace, by, action, run, approval, batch, step, reason, before, after)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO audit (at, namespace, by, action, run, approval, batch, secret, step, reason, before, after)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 audit.at.milliseconds, audit.namespace, audit.by, audit.action, audit.run, audit.approval,
-                audit.batch, audit.step, audit.reason, audit.before?.blob, audit.after?.blob,
+                audit.batch, audit.secret, audit.step, audit.reason, audit.before?.blob, audit.after?.blob,
             ])
     }
 
@@ -181,14 +181,15 @@ extension Store {
         }
         let found = try all(
             """
-            SELECT number, at, namespace, by, action, run, approval, batch, step, reason, before, after
+            SELECT number, at, namespace, by, action, run, approval, batch, secret, step, reason, before,
+                after
             FROM audit WHERE \(conditions) ORDER BY number DESC LIMIT ?
             """, values + [query.limit + 1]
         ) { row in
             AuditRecord(
                 number: try row.next(), at: try row.time(), namespace: try row.next(), by: try row.next(),
                 action: try row.next(), run: try row.next(), approval: try row.next(), batch: try row.next(),
-                step: try row.next(), reason: try row.next(), before: try row.optionalPayload(),
+                secret: try row.next(), step: try row.next(), reason: try row.next(), before: try row.optionalPayload(),
                 after: try row.optionalPayload())
         }
         let page = Array(found.prefix(query.limit))

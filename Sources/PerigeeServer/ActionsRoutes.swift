@@ -180,8 +180,9 @@ extension AuditRecord {
     var json: JSON {
         [
             "number": .int(number), "at": JSON(at), "by": .string(by), "action": .string(action),
-            "run": JSON(run), "approval": JSON(approval), "batch": JSON(batch), "step": JSON(step),
-            "reason": JSON(reason), "before": JSON(optional: before), "after": JSON(optional: after),
+            "run": JSON(run), "approval": JSON(approval), "batch": JSON(batch), "secret": JSON(secret),
+            "step": JSON(step), "reason": JSON(reason), "before": JSON(optional: before),
+            "after": JSON(optional: after),
         ]
     }
 }

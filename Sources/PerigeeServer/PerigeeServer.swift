@@ -38,7 +38,7 @@ public struct PerigeeServer: Sendable {
                 + ActionsRoutes(host: host, maxBytes: maxEventBytes).routes
                 + BatchesRoutes(host: host, maxBytes: maxEventBytes).routes
                 + ApprovalsRoutes(host: host, maxBytes: maxEventBytes).routes
-                + SchedulesRoutes(host: host).routes
+                + SchedulesRoutes(host: host).routes + SecretsRoutes(host: host).routes
                 + HooksRoutes(host: host, maxBytes: maxEventBytes).routes + HealthRoutes(host: host).routes
                 + pages.routes + Assets.routes)
     }

@@ -1,7 +1,8 @@
 package import PerigeeJournal
 import Synchronization
 
-/// A journal that fails for good at one commit, before or after it is durable, as a crash of the host does.
+/// A journal that fails for good at one commit or saved secret, before or after it is durable, as a crash of the host
+/// does.
 package final class CrashingJournal: Journal {
     package let base: any Journal
     private let left: Mutex<Int?>
@@ -69,6 +70,23 @@ package final class CrashingJournal: Journal {
         -> ActionResult?
     {
         try await base.act(on: run, action, note: note, now: now)
+    }
+    package func saveSecret(_ secret: SealedSecret, replacing: Payload?, note: ActionNote, now: Timestamp)
+        async throws -> SealedSecret?
+    {
+        try await gate { try await base.saveSecret(secret, replacing: replacing, note: note, now: now) }
+    }
+    package func removeSecret(_ name: String, namespace: String, note: ActionNote, now: Timestamp)
+        async throws
+        -> SealedSecret?
+    {
+        try await base.removeSecret(name, namespace: namespace, note: note, now: now)
+    }
+    package func secret(_ name: String, namespace: String) async throws -> SealedSecret? {
+        try await base.secret(name, namespace: namespace)
+    }
+    package func secrets(namespace: String) async throws -> [SealedSecret] {
+        try await base.secrets(namespace: namespace)
     }
     package func audit(_ query: AuditQuery) async throws -> AuditPage { try await base.audit(query) }
     package func createBatch(_ batch: Batch, runs: [String]) async throws -> Batch {

@@ -35,7 +35,7 @@ public enum JournalContract {
         + fencingChecks + waitChecks + lookBackChecks + watchChecks + decisionChecks + reminderChecks
         + cancellationChecks + hostChecks + queryChecks + historyChecks + scheduleChecks + retentionChecks
         + stateChecks + lockChecks + gateChecks + breakerChecks + childChecks + continueChecks + actionChecks
-        + batchChecks
+        + batchChecks + secretChecks
 }
 
 /// A promise of ``JournalContract`` that a journal did not keep.

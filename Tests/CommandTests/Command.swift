@@ -20,10 +20,17 @@ final class Command {
     private let ended = Mutex<Int32?>(nil)
 
     /// Starts a command in a folder, without any of this process's settings for Perigee.
-    init(_ arguments: [String], in folder: URL, environment: [String: String] = [:]) throws {
+    ///
+    /// - Parameter input: what it reads from standard input.
+    init(
+        _ arguments: [String], in folder: URL, environment: [String: String] = [:], input: String = ""
+    ) throws {
         let name = UUID().uuidString
         output = folder.appendingPathComponent("output-\(name)")
         try Data().write(to: output)
+        let inputFile = folder.appendingPathComponent("input-\(name)")
+        try Data(input.utf8).write(to: inputFile)
+        defer { try? FileManager.default.removeItem(at: inputFile) }
         // A pipe with a name: no other process that starts now can hold its end for writing.
         let pipe = folder.appendingPathComponent("errors-\(name)").path
         guard mkfifo(pipe, 0o600) == 0, case let end = open(pipe, O_RDONLY | O_NONBLOCK | O_CLOEXEC),
@@ -35,7 +42,7 @@ final class Command {
         var files = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&files)
         defer { posix_spawn_file_actions_destroy(&files) }
-        posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&files, 0, inputFile.path, O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&files, 1, output.path, O_WRONLY | O_APPEND, 0)
         posix_spawn_file_actions_addopen(&files, 2, pipe, O_WRONLY, 0)
         var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("PERIGEE_") }
@@ -59,9 +66,9 @@ final class Command {
 
     /// Runs a command to its end.
     static func run(
-        _ arguments: [String], in folder: URL, environment: [String: String] = [:]
+        _ arguments: [String], in folder: URL, environment: [String: String] = [:], input: String = ""
     ) throws -> Outcome {
-        try Command(arguments, in: folder, environment: environment).end()
+        try Command(arguments, in: folder, environment: environment, input: input).end()
     }
 
     /// Waits for the end, and gives what was written.

@@ -53,9 +53,12 @@ final class Workplace {
     }
 
     /// Runs a command to its end, against the server if one runs here.
-    func run(_ arguments: String...) throws -> Command.Outcome {
+    ///
+    /// - Parameter input: what it reads from standard input.
+    func run(_ arguments: String..., input: String = "") throws -> Command.Outcome {
         try Command.run(
-            arguments, in: folder, environment: address.isEmpty ? [:] : ["PERIGEE_SERVER": address])
+            arguments, in: folder, environment: address.isEmpty ? [:] : ["PERIGEE_SERVER": address],
+            input: input)
     }
 }
 

@@ -1,5 +1,5 @@
 import Foundation
-import Perigee
+@testable import Perigee
 import Testing
 
 @Suite("Secrets in files")
@@ -15,9 +15,9 @@ struct SecretFilesTests {
     @Test func `a file is a secret, without the line break at its end, and is read anew`() throws {
         let folder = try folder(["CRM_TOKEN": "s3cret\r\n"])
         let settings = Settings.files(in: folder)
-        #expect(settings.secret("CRM_TOKEN") == "s3cret")
+        #expect(settings.secret("CRM_TOKEN")?.value == "s3cret")
         try Data("rotated".utf8).write(to: URL(fileURLWithPath: folder + "/CRM_TOKEN"))
-        #expect(settings.secret("CRM_TOKEN") == "rotated")
+        #expect(settings.secret("CRM_TOKEN")?.value == "rotated")
         #expect(settings.secret("OTHER") == nil)
         #expect(settings.config("CRM_TOKEN") == nil)
     }
@@ -42,8 +42,35 @@ struct SecretFilesTests {
         let folder = try folder(["A": "file", "B": "file"])
         let settings = Settings.environment(["PERIGEE_SECRET_A": "variable", "PERIGEE_CONFIG_R": "emea"])
             .or(.files(in: folder))
-        #expect(settings.secret("A") == "variable")
-        #expect(settings.secret("B") == "file")
+        #expect(settings.secret("A")?.value == "variable")
+        #expect(settings.secret("B")?.value == "file")
         #expect(settings.config("R") == "emea")
+    }
+
+    @Test func `a file of hosts binds the secret beside it, and is no secret itself`() throws {
+        let folder = try folder([
+            "A": "x", "A.hosts": "api.example,\n*.b.example:8443\n", "B": "y", "C": "z", "C.hosts": "",
+            "perigee-master-key": "k",
+        ])
+        let settings = Settings.files(in: folder)
+        #expect(settings.secrets().map(\.name) == ["A", "B", "C"])
+        #expect(settings.secret("A")?.binding?.hosts == ["api.example", "*.b.example:8443"])
+        #expect(settings.secret("B")?.binding == .anywhere)
+        #expect(settings.secret("C")?.binding == nil)
+        #expect(settings.secret("A.hosts") == nil)
+        #expect(settings.secret("perigee-master-key") == nil)
+        #expect(settings.secret("A")?.updatedAt != nil)
+        #expect("\(settings.secrets())".contains("\"x\"") == false)
+    }
+
+    @Test func `a variable of hosts binds the secret of its name, and is no secret itself`() {
+        let settings = Settings.environment([
+            "PERIGEE_SECRET_A": "x", "PERIGEE_SECRET_HOSTS_A": "api.example", "PERIGEE_SECRET_B": "y",
+            "PERIGEE_SECRET_HOSTS_B": "https://api.example",
+        ])
+        #expect(settings.secrets().map(\.name) == ["A", "B"])
+        #expect(settings.secret("A")?.binding?.hosts == ["api.example"])
+        #expect(settings.secret("B")?.binding == nil)
+        #expect(settings.secret("HOSTS_A") == nil)
     }
 }

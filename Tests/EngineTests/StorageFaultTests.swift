@@ -17,9 +17,9 @@ struct StorageFaultTests {
     private static let work = script(
         """
         local url = "https://a.example/" .. input.name .. "/"
-        local a = http.post("First", { url = url .. "1" }).json.n
+        local a = http.post("First", { url = url .. "1", auth = secret "TOKEN" }).json.n
         sleep("Pause", "1h")
-        local b = http.post("Second", { url = url .. "2" }).json.n
+        local b = http.post("Second", { url = url .. "2", auth = secret "TOKEN" }).json.n
         local paid = wait.event("Paid", { event = "paid", match = { name = input.name } })
         local d = ask.approval("OK?")
         local c = http.post("Third", { url = url .. "3" }).json.n

@@ -63,6 +63,24 @@ import Testing
         try await other.stop()
     }
 
+    @Test func `a header that holds a secret stays behind whatever its name is`() throws {
+        let request = HTTPRequest(
+            method: "GET", url: "https://a.example/x", headers: [("X-Tenant", "s"), ("X-Page", "2")],
+            secretHeaders: ["x-tenant"])
+        func names(after locations: String...) throws -> [String] {
+            var hop = try Hop(request)
+            for location in locations {
+                let reply = HTTPReply(status: 302, headers: [("Location", location)])
+                hop = try #require(try hop.following(reply))
+            }
+            return hop.headers.map(\.name)
+        }
+        #expect(try names(after: "/y") == ["X-Tenant", "X-Page"])
+        #expect(try names(after: "https://b.example/") == ["X-Page"])
+        #expect(try names(after: "/y", "https://b.example/") == ["X-Page"])
+        #expect(try names(after: "https://b.example/", "https://a.example/x") == ["X-Page"])
+    }
+
     @Test(arguments: [
         ("https://a.example/x", "https://a.example:443/y", true),
         ("https://a.example/x", "http://a.example/y", false),

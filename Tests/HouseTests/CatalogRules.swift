@@ -27,7 +27,6 @@ struct CatalogRules {
         "PG2003": "a call was not answered in time",
         "PG2005": "a reply is too large",
         "PG2006": "a call's URL or options can't be used",
-        "PG2030": "a secret is not set in this deployment",
         "PG4000": "the server met an error that it has no answer for",
         "PG4003": "the host is about to end",
         "PG4004": "there is no such workflow",

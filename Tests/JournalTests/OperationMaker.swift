@@ -44,7 +44,7 @@ struct OperationMaker {
         case 70..<86:
             let count = Int.random(in: 1...3, using: &random)
             return .submit((0..<count).map { _ in submission(now: now) })
-        case 86..<88: return batchOperation(runs: runs)
+        case 86..<88: return chance(50) ? batchOperation(runs: runs) : secretOperation(now: now)
         case 88..<91: return action(runs: runs)
         case 91..<93:
             let count = Int.random(in: 1...3, using: &random)
@@ -76,6 +76,7 @@ struct OperationMaker {
     /// An operation that runs take which are few among the many.
     private mutating func aimed(at name: String, _ runs: [RunRecord], now: Timestamp) -> Operation? {
         switch name {
+        case "saveSecret", "removeSecret": return secretOperation(now: now)
         case "createBatch", "steerBatch", "refuseItem": return batchOperation(runs: runs)
         case "removeExpired":
             return .removeExpired(Expiry(namespace: "main", keep: .milliseconds(0), limit: 1000))
@@ -140,6 +141,17 @@ struct OperationMaker {
         ]
         let fitting: RunAction = [pick(actions), .resume, actions[2], actions[3], .pause][group]
         return .act(run?.id ?? "none", chance(60) ? fitting : pick(actions), batch: batch)
+    }
+
+    private mutating func secretOperation(now: Timestamp) -> Operation {
+        let name = pick(["TOKEN", "PASSWORD"])
+        if chance(30) { return .removeSecret(name) }
+        let secret = SealedSecret(
+            namespace: chance(90) ? "main" : "second", name: name,
+            hosts: pick([[], ["api.example"], ["*.example", "a.example:8443"]]), keyID: pick(["k1", "k2"]),
+            sealed: (0..<5).map { _ in UInt8.random(in: 1...255, using: &random) }, createdAt: now,
+            updatedAt: now)
+        return .saveSecret(secret, replaces: pick([nil, true, false]))
     }
 
     private mutating func batchOperation(runs: [RunRecord]) -> Operation {

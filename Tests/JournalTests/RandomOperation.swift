@@ -17,12 +17,14 @@ enum Operation: CustomStringConvertible {
     case saveVersion(String, text: String, rules: WorkflowRules)
     case removeExpired(Expiry)
     case advance(ScheduleAdvance, isStale: Bool)
+    case saveSecret(SealedSecret, replaces: Bool?)
+    case removeSecret(String)
     case checkWritable
 
     static let names = [
         "heartbeat", "release", "claim", "commit", "submit", "decide", "remind", "cancel", "saveVersion",
         "advance", "checkWritable", "removeExpired", "pause", "resume", "retry", "setResult", "retryNow",
-        "createBatch", "steerBatch", "refuseItem",
+        "createBatch", "steerBatch", "refuseItem", "saveSecret", "removeSecret",
     ]
 
     var name: String {
@@ -42,6 +44,8 @@ enum Operation: CustomStringConvertible {
         case .saveVersion: "saveVersion"
         case .removeExpired: "removeExpired"
         case .advance: "advance"
+        case .saveSecret: "saveSecret"
+        case .removeSecret: "removeSecret"
         case .checkWritable: "checkWritable"
         }
     }
@@ -74,6 +78,8 @@ enum Operation: CustomStringConvertible {
         case .saveVersion(let workflow, _, let rules): "saveVersion \(workflow) \(rules)"
         case .removeExpired(let expiry): "\(expiry)"
         case .advance(let advance, let isStale): "advance \(advance)\(isStale ? " stale" : "")"
+        case .saveSecret(let secret, let replaces): "save \(secret) over \(replaces as Any)"
+        case .removeSecret(let name): "remove secret \(name)"
         case .checkWritable: "checkWritable"
         }
     }
@@ -158,10 +164,23 @@ extension Journal {
             advance.schedule.revision = isStale ? revision + 1 : revision
             let receipt = try await self.advance(advance, now: now)
             return Answer(value: receipt, succeeded: receipt != nil)
+        case .saveSecret(let secret, let replaces): return try await save(secret, replaces, now: now)
+        case .removeSecret(let name):
+            let note = ActionNote(by: "ana", action: "secret.remove", reason: "old")
+            let removed = try await removeSecret(name, namespace: "main", note: note, now: now)
+            return Answer(value: removed, succeeded: removed != nil)
         case .checkWritable:
             try await checkWritable()
             return Answer(value: true, succeeded: true)
         }
+    }
+
+    private func save(_ secret: SealedSecret, _ replaces: Bool?, now: Timestamp) async throws -> Answer {
+        let stored = try await self.secret(secret.name, namespace: secret.namespace)?.sealed
+        let replacing = replaces.map { $0 ? stored ?? [] : [0] }
+        let note = ActionNote(by: "ana", action: "secret.set")
+        let saved = try await saveSecret(secret, replacing: replacing, note: note, now: now)
+        return Answer(value: saved, succeeded: saved != nil)
     }
 }
 

@@ -139,7 +139,7 @@ import Testing
     }
 
     @Test func `a full disk refuses what does not fit and keeps the rest`() async throws {
-        try await withGate(maxPages: 60) { journal, gate in
+        try await withGate(maxPages: 80) { journal, gate in
             var accepted: [String] = []
             var refusal: (any Error)?
             while refusal == nil, accepted.count < 1000 {

@@ -29,6 +29,8 @@ extension Journal {
                 facts.append(try await state(namespace: namespace, workflow: workflow, key: key))
             }
             facts.append(try await approvals(namespace: namespace, status: nil, limit: 500))
+            facts.append(try await secrets(namespace: namespace))
+            facts.append(try await secret("TOKEN", namespace: namespace))
             facts.append(try await audit(AuditQuery(namespace: namespace, limit: 20)))
             let batches = try await batches(namespace: namespace, isFinal: nil, limit: 500)
             facts.append(batches)

@@ -5,7 +5,7 @@ import PerigeeJournal
 struct HTTPAttempt: Sendable {
     let transport: (any HTTPTransport)?
     let ambient: any Ambient
-    let settings: Settings
+    let secrets: SecretFinder
     let tokens: TokenCache
 
     /// Sends a call once; twice where its access token turns out to have ended.
@@ -21,15 +21,14 @@ struct HTTPAttempt: Sendable {
             let access: Result<Access?, HTTPFailure>
             let result: Result<HTTPReply, HTTPFailure>
             do {
-                let secrets = try call.secretValues(settings)
+                let secrets = try await call.secretValues(secrets)
                 access = try await self.access(for: call, secrets)
                 result = try await send(call, attempt, secrets, access)
+            } catch let refusal as SecretRefusal {
+                return EffectEnd(.attention(refusal.error), details)
             } catch let error as ScriptError {
-                let end =
-                    error.code == "PG2030"
-                    ? EffectResult.attention(error)
-                    : .outcome(.failure(error.bytes), attempts: attempt, startedAt: startedAt)
-                return EffectEnd(end, details)
+                return EffectEnd(
+                    .outcome(.failure(error.bytes), attempts: attempt, startedAt: startedAt), details)
             } catch { throw CancellationError() }
             if case .success(let reply) = result, reply.status < 400 {
                 details.append(detail(call, result, attempt, retryIn: nil))

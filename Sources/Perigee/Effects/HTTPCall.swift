@@ -71,8 +71,12 @@ struct HTTPCall: Sendable {
 
     static func shown(_ url: String) -> String {
         guard let parts = URLComponents(string: url) else { return "an unusable URL" }
-        return (parts.host ?? "?") + (parts.port.map { ":\($0)" } ?? "")
-            + (parts.path == "/" ? "" : parts.path)
+        return shownHost(url) + (parts.path == "/" ? "" : parts.path)
+    }
+
+    static func shownHost(_ url: String) -> String {
+        let parts = URLComponents(string: url)
+        return (parts?.host ?? "?") + (parts?.port.map { ":\($0)" } ?? "")
     }
 
     /// Names what it asks for: the same for the same request of whatever run.
@@ -95,8 +99,12 @@ struct HTTPCall: Sendable {
         let filled = filled(secrets)
         var headers = try HTTPCall.headers(filled["headers"])
         let body = HTTPBody(filled, key: stepKey)
+        var secretHeaders = Set(
+            self.secrets.map(HTTPCall.path).filter { $0.first == "headers" }.compactMap { $0.last?.lowercased() })
         if let auth = filled["auth"] {
-            headers.append(contentsOf: try HTTPAuthorization(auth).headers(body: body.bytes, token: token))
+            let proof = try HTTPAuthorization(auth).headers(body: body.bytes, token: token)
+            headers.append(contentsOf: proof)
+            secretHeaders.formUnion(proof.map { $0.name.lowercased() })
         }
         var defaults = [("User-Agent", "Perigee"), ("X-Correlation-Id", correlationID)]
         let trace = TraceParent.value(correlation: correlationID, step: stepKey, attempt: attempt)
@@ -115,7 +123,7 @@ struct HTTPCall: Sendable {
         let maxBytes = min(arguments["max_bytes"]?.int ?? HTTPCall.defaultMaxBytes, HTTPCall.maxMaxBytes)
         return HTTPRequest(
             method: method, url: url, headers: headers, body: body.bytes, timeoutMilliseconds: timeout,
-            maxReplyBytes: Int(clamping: maxBytes), attempt: attempt)
+            maxReplyBytes: Int(clamping: maxBytes), attempt: attempt, secretHeaders: secretHeaders)
     }
 
     /// How long an attempt may take, in milliseconds.
@@ -160,32 +168,34 @@ struct HTTPCall: Sendable {
     ///
     /// Each is read once for an attempt: what is sent is also what is taken out of the reply, though it be rotated
     /// meanwhile.
-    /// - Throws: ``ScriptError`` for a secret that is not set.
-    func secretValues(_ settings: Settings) throws(ScriptError) -> [String: String] {
+    /// - Throws: ``SecretRefusal`` for one that is not set or may not be sent where this call goes.
+    func secretValues(_ finder: SecretFinder) async throws -> [String: String] {
+        var targets: [String: Set<String>] = [:]
+        for use in secrets {
+            let isForToken = HTTPCall.path(use).starts(with: ["auth", "oauth2"])
+            let target = isForToken ? arguments["auth"]?["oauth2"]?["token_url"]?.string ?? "" : url
+            targets[use.name, default: []].insert(target)
+        }
         var values: [String: String] = [:]
-        for use in secrets where values[use.name] == nil {
-            guard let value = settings.secret(use.name) else {
-                throw ScriptError(
-                    code: "PG2030", kind: "validation",
-                    message: "The secret \"\(use.name)\" is not set in this deployment.",
-                    hint: "Set PERIGEE_SECRET_\(use.name), or put it into a file: perigee explain PG2030.")
-            }
-            values[use.name] = value
+        for (name, urls) in targets.sorted(by: { $0.key < $1.key }) {
+            values[name] = try await finder.value(name, for: urls)
         }
         return values
     }
 
     /// The arguments with every secret's value in its place.
     private func filled(_ values: [String: String]) -> JSON {
-        var filled = arguments
-        for use in secrets {
-            guard let value = values[use.name] else { continue }
-            // A pointer begins with the place of the options among the verb's arguments: /2/json/token
-            let path = use.pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst(2)
-            filled = filled.replacing(
-                path.map { String($0).replacing("~1", with: "/").replacing("~0", with: "~") }, with: value)
+        secrets.reduce(arguments) { filled, use in
+            values[use.name].map { filled.replacing(HTTPCall.path(use), with: $0) } ?? filled
         }
-        return filled
+    }
+
+    /// Where a secret stands in the options.
+    private static func path(_ use: SecretUse) -> [String] {
+        // A pointer begins with the place of the options among the verb's arguments: /2/json/token
+        use.pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst(2).map {
+            String($0).replacing("~1", with: "/").replacing("~0", with: "~")
+        }
     }
 
     private static func key(run: String, address: StepAddress) -> String {

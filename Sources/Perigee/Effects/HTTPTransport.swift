@@ -24,10 +24,14 @@ public struct HTTPRequest: Sendable {
     public var maxReplyBytes: Int
     /// Which attempt at the step this is, from 1.
     public var attempt: Int
+    /// The names of headers whose values hold secrets or prove who is calling, in lower case: they must not travel to
+    /// another host.
+    public var secretHeaders: Set<String>
 
     public init(
         method: String, url: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
-        timeoutMilliseconds: Int = 30_000, maxReplyBytes: Int = 1_048_576, attempt: Int = 1
+        timeoutMilliseconds: Int = 30_000, maxReplyBytes: Int = 1_048_576, attempt: Int = 1,
+        secretHeaders: Set<String> = []
     ) {
         self.method = method
         self.url = url
@@ -36,6 +40,7 @@ public struct HTTPRequest: Sendable {
         self.timeoutMilliseconds = timeoutMilliseconds
         self.maxReplyBytes = maxReplyBytes
         self.attempt = attempt
+        self.secretHeaders = secretHeaders
     }
 }
 

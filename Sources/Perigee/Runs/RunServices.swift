@@ -10,6 +10,7 @@ final class RunServices: Sendable {
     private let registry: ScriptRegistry
     private let activity: ActivityHub
     private let http: HTTPClientParts
+    private let secrets: SecretFinder
     private let functions: FunctionTable
     private let dispatcher: Dispatcher
     private let reminders: ReminderClock
@@ -25,8 +26,8 @@ final class RunServices: Sendable {
 
     init(
         context: RunContext, journal: any Journal, registry: ScriptRegistry, activity: ActivityHub,
-        http: (any HTTPTransport)?, functions: FunctionTable, dispatcher: Dispatcher,
-        reminders: ReminderClock, waiters: EndWaiters, logger: Logger,
+        http: (any HTTPTransport)?, secrets: SecretFinder, functions: FunctionTable,
+        dispatcher: Dispatcher, reminders: ReminderClock, waiters: EndWaiters, logger: Logger,
         onChildrenClosed: @escaping @Sendable (String) -> Void
     ) {
         self.context = context
@@ -34,6 +35,7 @@ final class RunServices: Sendable {
         self.registry = registry
         self.activity = activity
         self.http = HTTPClientParts(transport: http)
+        self.secrets = secrets
         self.functions = functions
         self.logger = logger
         self.dispatcher = dispatcher
@@ -188,8 +190,7 @@ final class RunServices: Sendable {
             ).map { EffectEnd($0) }
         case .http(let call):
             let attempt = HTTPAttempt(
-                transport: http.transport, ambient: context.ambient, settings: context.settings,
-                tokens: http.tokens)
+                transport: http.transport, ambient: context.ambient, secrets: secrets, tokens: http.tokens)
             guard let end = try? await attempt.perform(call) else { return nil }
             return await StaleReply.instead(of: end, call, run, in: journal, now: now)
         case .call(let call):

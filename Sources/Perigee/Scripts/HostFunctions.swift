@@ -79,24 +79,55 @@ struct ScriptError: Error, Hashable {
 
 /// Secrets and settings of a deployment.
 public struct Settings: Sendable {
-    /// The value of a secret; `nil` if there is none.
-    public var secret: @Sendable (String) -> String?
+    /// A secret by its name; `nil` if there is none.
+    public var secret: @Sendable (String) -> ProvidedSecret?
+    /// All secrets whose names are known; of one name, the one that counts comes first.
+    public var secrets: @Sendable () -> [ProvidedSecret]
     /// The value of a setting; `nil` if there is none.
     public var config: @Sendable (String) -> String?
 
-    /// Creates settings from two look-ups.
+    /// Creates settings from look-ups.
     public init(
-        secret: @escaping @Sendable (String) -> String?, config: @escaping @Sendable (String) -> String?
+        secret: @escaping @Sendable (String) -> ProvidedSecret?,
+        secrets: @escaping @Sendable () -> [ProvidedSecret], config: @escaping @Sendable (String) -> String?
     ) {
         self.secret = secret
+        self.secrets = secrets
         self.config = config
     }
 
+    /// Creates settings from two look-ups of values.
+    ///
+    /// The secrets may be sent to any host, and are in no list.
+    public init(
+        secret: @escaping @Sendable (String) -> String?, config: @escaping @Sendable (String) -> String?
+    ) {
+        self.init(
+            secret: { name in
+                secret(name).map { ProvidedSecret(name: name, value: $0, source: "program") }
+            }, secrets: { [] }, config: config)
+    }
+
     /// Reads `PERIGEE_SECRET_NAME` and `PERIGEE_CONFIG_NAME` from an environment.
+    ///
+    /// `PERIGEE_SECRET_HOSTS_NAME` has the hosts that the secret may be sent to, separated by commas; without it, it
+    /// may be sent to any.
     public static func environment(_ values: [String: String] = ProcessInfo.processInfo.environment)
         -> Settings
     {
-        Settings(secret: { values["PERIGEE_SECRET_\($0)"] }, config: { values["PERIGEE_CONFIG_\($0)"] })
+        let (prefix, hosts) = ("PERIGEE_SECRET_", "HOSTS_")
+        let secret: @Sendable (String) -> ProvidedSecret? = { name in
+            guard !name.hasPrefix(hosts), let value = values[prefix + name] else { return nil }
+            return ProvidedSecret(
+                name: name, value: value, hosts: values[prefix + hosts + name], source: "environment")
+        }
+        return Settings(
+            secret: secret,
+            secrets: {
+                values.keys.filter { $0.hasPrefix(prefix) }.sorted().compactMap {
+                    secret(String($0.dropFirst(prefix.count)))
+                }
+            }, config: { values["PERIGEE_CONFIG_\($0)"] })
     }
 
     func configReply(_ name: String) -> LuaReply {
