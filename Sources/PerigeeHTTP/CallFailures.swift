@@ -146,6 +146,12 @@ extension HTTPFailure {
                 kind: .network, code: "PG2182",
                 message: "\(destination.name) did not accept this host's client certificate.",
                 hint: "Check that it has not expired, and that the receiver knows who signed it.")
+        case let error as HTTPClientError where error == .getConnectionFromPoolTimeout:
+            self.init(
+                kind: .network, code: "PG2002", message: networkSentence(error, destination.name),
+                hint:
+                    "Make fewer calls to it at once: `at_once` of a connector lets the others wait their turn."
+            )
         default:
             self.init(
                 kind: .network, code: "PG2002", message: networkSentence(error, destination.name),

@@ -26,23 +26,28 @@ final class CountingServer: Sendable {
                 status: .ok, headers: [.contentType: "application/json"],
                 body: ResponseBody(byteBuffer: ByteBuffer(string: "{\"step\":\"\(step)\"}")))
         }
-        let (ports, listening) = AsyncStream.makeStream(of: Int.self)
-        var logger = Logger(label: "counting")
-        logger.logLevel = .critical
-        let application = Application(
-            router: router, configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)),
-            onServerRunning: { channel in listening.yield(channel.localAddress?.port ?? 0) }, logger: logger)
-        let group = ServiceGroup(services: [application], logger: logger)
-        try await withThrowingTaskGroup { tasks in
-            tasks.addTask { try await group.run() }
-            var failure: (any Error)?
-            for await port in ports {
-                do { try await body(port) } catch { failure = error }
-                break
-            }
-            await group.triggerGracefulShutdown()
-            try await tasks.waitForAll()
-            if let failure { throw failure }
+        try await listen(router, body)
+    }
+}
+
+/// Listens on a free port of this machine while the body runs.
+func listen(_ router: Router<BasicRequestContext>, _ body: (_ port: Int) async throws -> Void) async throws {
+    let (ports, listening) = AsyncStream.makeStream(of: Int.self)
+    var logger = Logger(label: "test server")
+    logger.logLevel = .critical
+    let application = Application(
+        router: router, configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)),
+        onServerRunning: { channel in listening.yield(channel.localAddress?.port ?? 0) }, logger: logger)
+    let group = ServiceGroup(services: [application], logger: logger)
+    try await withThrowingTaskGroup { tasks in
+        tasks.addTask { try await group.run() }
+        var failure: (any Error)?
+        for await port in ports {
+            do { try await body(port) } catch { failure = error }
+            break
         }
+        await group.triggerGracefulShutdown()
+        try await tasks.waitForAll()
+        if let failure { throw failure }
     }
 }

@@ -9,6 +9,10 @@ indirect enum Statement {
     case call(Int)
     /// A call that the receiver refuses.
     case refusedCall(Int)
+    /// A call to a receiver that takes only so many, see ``SimulatedHost/Limits``.
+    case limitedCall(Int)
+    /// A call that is sent at most once, unless somebody says so.
+    case onceCall(Int)
     case timer(Int)
     case event(Int)
     /// An event that never comes.
@@ -83,7 +87,7 @@ extension Block {
 extension Statement {
     func value() -> Int {
         switch self {
-        case .call(let id), .event(let id), .form(let id): id.answer
+        case .call(let id), .limitedCall(let id), .onceCall(let id), .event(let id), .form(let id): id.answer
         case .refusedCall(let id): id.answer + 1000
         case .timer(let id), .emit(let id), .metric(let id), .changed(let id): id
         case .lostEvent(let id): id + 5
@@ -146,10 +150,17 @@ extension Statement {
 // MARK: How it is written
 
 extension Block {
+    private static let head = """
+        local function mix(a, b) return (a * 31 + b) % 1000003 end
+        local limited = http.client { base = "https://\(SimulatedHost.Limits.host)",
+          throttle = { limit = \(SimulatedHost.Limits.perPeriod), period = \(SimulatedHost.Limits.period / 1000) },
+          at_once = \(SimulatedHost.Limits.atOnce) }
+        """
+
     /// The text of a whole script.
     var script: String {
         """
-        local function mix(a, b) return (a * 31 + b) % 1000003 end
+        \(Block.head)
         return workflow {
           on = { manual = true },
           run = function(input)
@@ -163,7 +174,7 @@ extension Block {
     /// The text of a whole script whose runs others start.
     func script(hops: Int) -> String {
         """
-        local function mix(a, b) return (a * 31 + b) % 1000003 end
+        \(Block.head)
         return workflow {
           on = { manual = true },
           run = function(input)
@@ -199,6 +210,10 @@ extension Statement {
             (function() local r, err = try(http.put, "Refused \(id)", { url = "https://w.example/refused/\(id)" })
             return err.response.json.n + 1000 end)()
             """
+        case .limitedCall(let id):
+            "limited.post(\"Limited \(id)\", { path = \"/\(id)\", json = { n = \(id) } }).json.n"
+        case .onceCall(let id):
+            "http.post(\"Once \(id)\", { url = \"https://w.example/once/\(id)\", once = true }).json.n"
         case .timer(let id): "(function() sleep (\"Sleep \(id)\", \"\(id)m\") return \(id) end)()"
         case .event(let id): "wait.event(\"Event \(id)\", { event = \"e\(id)\" }).data.n"
         case .lostEvent(let id):
@@ -314,7 +329,7 @@ struct ProgramMaker {
     private mutating func statement(depth: Int) -> Statement {
         let id = number()
         let atOnce = Int.random(in: 1...4, using: &random)
-        switch Int.random(in: 0..<(depth < 3 ? 25 : 14), using: &random) {
+        switch Int.random(in: 0..<(depth < 3 ? 28 : 17), using: &random) {
         case 0, 1: return .call(id)
         case 2: return .refusedCall(id)
         case 3: return .timer(id)
@@ -328,19 +343,21 @@ struct ProgramMaker {
         case 11: return .park(id)
         case 12: return .metric(id)
         case 13: return .changed(id)
-        case 14, 15:
+        case 14, 15: return .limitedCall(id)
+        case 16: return .onceCall(id)
+        case 17, 18:
             return .parallel(id, blocks(Int.random(in: 0...3, using: &random), depth: depth), atOnce: atOnce)
-        case 16:
+        case 19:
             let items = Int.random(in: 1...4, using: &random)
             return .each(id, items: items, block(depth: depth + 1, mayFail: true), atOnce: atOnce)
-        case 17, 18:
+        case 20, 21:
             let steps = (0..<Int.random(in: 1...3, using: &random)).map { _ in number() }
             return .saga(
                 id, steps: steps, inside: block(depth: depth + 1, mayFail: true),
                 fails: Int.random(in: 0..<2, using: &random) == 0)
-        case 19: return .checkpoint(id, block(depth: depth + 1, mayFail: true))
-        case 20, 21: return .lock(id, block(depth: depth + 1, mayFail: true))
-        case 22, 23:
+        case 22: return .checkpoint(id, block(depth: depth + 1, mayFail: true))
+        case 23, 24: return .lock(id, block(depth: depth + 1, mayFail: true))
+        case 25, 26:
             return .child(
                 id, block(depth: depth + 1, mayFail: true), hops: Int.random(in: 0...2, using: &random),
                 isAwaited: Int.random(in: 0..<4, using: &random) > 0)

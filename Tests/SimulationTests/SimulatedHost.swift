@@ -27,10 +27,25 @@ struct Simulated: Sendable {
 /// A host whose every choice comes from a seed: the engine's own executions and journal, with the order of answers,
 /// the clock and the crashes decided here instead of by threads.
 final class SimulatedHost {
+    /// What the receiver of limited calls takes.
+    enum Limits {
+        static let host = "limited.example"
+        static let perPeriod = 3
+        /// In milliseconds.
+        static let period = 60_000
+        static let atOnce = 2
+    }
+
     /// What the world saw.
     struct World {
         /// How often each call was sent, by its idempotency key, with the address.
         var calls: [String: (count: Int, url: String)] = [:]
+        /// When the limited ones came.
+        var limitedCalls: [Timestamp] = []
+        /// How often those began that are sent once, and how often somebody said that they are sent again, by the run
+        /// and the step.
+        var onceCalls: [String: Int] = [:]
+        var onceAllowed: [String: Int] = [:]
         var violations: [String] = []
     }
 
@@ -38,20 +53,25 @@ final class SimulatedHost {
         var run: Int64
         var epoch: Int64
         var start: RunMachine.Start
+        var since: Timestamp
+
+        var call: HTTPCall? { if case .http(let call) = start.effect { call } else { nil } }
     }
 
-    private let journal: any Journal
-    private let context: RunContext
-    private let programs: [String: Simulated]
-    private var random: SeededGenerator
+    let journal: any Journal
+    let context: RunContext
+    let programs: [String: Simulated]
+    var random: SeededGenerator
     /// How many of a hundred commits fail, before or after they are durable.
     private let faults: Int
     private var life = 0
     private var executions: [Int64: RunExecution] = [:]
     private var pending: [Pending] = []
     private var events = 0
+    /// When there is something to claim next, as the last claim said.
+    private var nextDue: Timestamp?
     private(set) var now = Timestamp(milliseconds: 1_790_000_000_000)
-    private(set) var world = World()
+    var world = World()
     /// What happened, for the message of a failure.
     private(set) var trace: [String] = []
 
@@ -70,9 +90,9 @@ final class SimulatedHost {
             })
     }
 
-    private func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
+    func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
 
-    private func say(_ text: String) {
+    func say(_ text: String) {
         trace.append(text)
         if trace.count > 400 { trace.removeFirst(200) }
     }
@@ -94,9 +114,10 @@ final class SimulatedHost {
             case 63..<68: evict()
             case 68..<85: try await decideOrTell()
             case 85..<88: try await pauseOrResume()
+            case 88..<91: try await settleOne()
             default:
                 if try await isDone() { return true }
-                if pending.isEmpty { try await passTime() }
+                if pending.isEmpty { try await passTime() } else if chance(20) { passSomeTime() }
             }
         }
         return try await isDone()
@@ -105,7 +126,8 @@ final class SimulatedHost {
     private func isDone() async throws -> Bool {
         let open = try await journal.runs(
             RunQuery(namespace: "main", statuses: [.queued, .running, .waiting, .paused], limit: 1))
-        return open.runs.isEmpty
+        guard open.runs.isEmpty else { return false }
+        return try await inDoubt().isEmpty
     }
 
     private func beat() async throws {
@@ -134,10 +156,17 @@ final class SimulatedHost {
     private func passTime() async throws {
         let runs = try await journal.runs(
             RunQuery(namespace: "main", statuses: [.waiting, .running], limit: 500))
-        let due = runs.runs.flatMap(\.waits).compactMap(\.dueAt).min()
+        let due = (runs.runs.flatMap(\.waits).compactMap(\.dueAt) + [nextDue].compactMap(\.self)).min()
         now = max(now.adding(milliseconds: 1), chance(80) ? due ?? now : now.adding(milliseconds: 1000))
         say("time \(now.milliseconds % 100_000_000)")
         try await claim()
+    }
+
+    /// Calls take their time, but no longer than they may.
+    private func passSomeTime() {
+        let end = pending.map(\.since).min()?.adding(milliseconds: HTTPCall.defaultTimeout)
+        let later = now.adding(milliseconds: Int64.random(in: 1...5000, using: &random))
+        if let end, later < end { now = later }
     }
 
     /// An event comes, or somebody decides.
@@ -199,6 +228,7 @@ final class SimulatedHost {
         let claim = try await journal.claim(
             host: hostID, namespace: "main", now: now, limit: Int.random(in: 1...4, using: &random), only: nil
         )
+        nextDue = claim.nextDue
         let before = life
         for claimed in claim.runs where life == before { try await take(claimed) }
         for claimed in claim.told where life == before {
@@ -260,8 +290,9 @@ final class SimulatedHost {
         case .commit(let commit): try await self.commit(commit, execution)
         case .perform(let starts):
             pending += starts.map {
-                Pending(run: execution.run.number, epoch: execution.machine.epoch, start: $0)
+                Pending(run: execution.run.number, epoch: execution.machine.epoch, start: $0, since: now)
             }
+            checkBegun(starts, of: execution.run.id)
         case .release:
             pending.removeAll { $0.run == execution.run.number }
             if chance(50) { executions[execution.run.number] = nil }
@@ -322,7 +353,7 @@ final class SimulatedHost {
             return await StateValue.read(
                 key, of: run, in: journal, ambient: context.ambient, logger: Logger(label: "test"))
         }
-        guard case .http(let call) = effect.start.effect else {
+        guard let call = effect.call else {
             return .outcome(.success(JSON.bool(true).bytes), attempts: 1, startedAt: now)
         }
         let request = try call.request(attempt: 1, secrets: [:])
@@ -331,7 +362,8 @@ final class SimulatedHost {
         let seen = world.calls[key]
         if let seen, seen.url != url { world.violations.append("\(key) stands for \(seen.url) and \(url)") }
         world.calls[key] = ((seen?.count ?? 0) + 1, url)
-        if call.made < 3, chance(15) {
+        if call.gate != nil { takeLimitedCall() }
+        if !call.isOnce, call.made < 3, chance(15) {
             let next = now.adding(milliseconds: Int64.random(in: 0...3_600_000, using: &random))
             return .again(at: next, attempts: call.made + 1, startedAt: call.since ?? now)
         }
@@ -348,6 +380,30 @@ final class SimulatedHost {
             code: "PG2014", kind: "http", message: "refused", hint: "",
             fields: ["response": HTTPAttempt.value(reply, attempts: nil)])
         return .outcome(.failure(error.bytes), attempts: 1, startedAt: now)
+    }
+}
+
+// MARK: What the receivers of calls hold to be right
+
+extension SimulatedHost {
+    private func checkBegun(_ starts: [RunMachine.Start], of run: String) {
+        let underWay = pending.count { $0.call?.gate != nil }
+        if underWay > Limits.atOnce { world.violations.append("\(underWay) limited calls are under way") }
+        for start in starts {
+            guard case .http(let call) = start.effect, call.isOnce else { continue }
+            let step = "\(run) \(start.step.address)"
+            world.onceCalls[step, default: 0] += 1
+            guard world.onceCalls[step, default: 0] > 1 + world.onceAllowed[step, default: 0] else {
+                continue
+            }
+            world.violations.append("\(step) was sent again, and nobody said so")
+        }
+    }
+
+    private func takeLimitedCall() {
+        world.limitedCalls.append(now)
+        let recent = world.limitedCalls.count { $0.adding(milliseconds: Int64(Limits.period)) > now }
+        if recent > Limits.perPeriod { world.violations.append("\(recent) limited calls came in one period") }
     }
 }
 
