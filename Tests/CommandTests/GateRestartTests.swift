@@ -32,8 +32,8 @@ struct GateRestartTests {
     }
 
     private static func waitForCompleted(_ place: Workplace, count: Int) throws {
-        for _ in 0..<300 where try runs(place, "status:completed").count < count {}
-        try #require(try runs(place, "status:completed").count == count)
+        for _ in 0..<300 { if try runs(place, "status:completed").count == count { return } }
+        Issue.record("\(try runs(place, "status:completed").count) of \(count) runs are completed")
     }
 
     @Test func `a receiver never sees more than the limit of a throttle, also while the service is killed`()

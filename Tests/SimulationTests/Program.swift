@@ -153,7 +153,7 @@ extension Block {
     private static let head = """
         local function mix(a, b) return (a * 31 + b) % 1000003 end
         local limited = http.client { base = "https://\(SimulatedHost.Limits.host)",
-          throttle = { limit = \(SimulatedHost.Limits.perPeriod), period = \(SimulatedHost.Limits.period / 1000) },
+          throttle = { limit = \(SimulatedHost.Limits.perPeriod), period = "\(SimulatedHost.Limits.period)ms" },
           at_once = \(SimulatedHost.Limits.atOnce) }
         """
 
