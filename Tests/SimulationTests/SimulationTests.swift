@@ -146,7 +146,11 @@ import Testing
         }
         try check(
             steps.values.allSatisfy { $0 == 1 }, "recorded twice: \(steps.filter { $0.value > 1 })", host)
-        try checkSagas(Set(steps.keys), host)
+        // One that needs attention is cancelled without its script being asked.
+        let isAbandoned =
+            [.cancelled, .terminated].contains(history.run.status)
+            && !history.entries.contains { if case .endRequested = $0.fact { true } else { false } }
+        if !isAbandoned { try checkSagas(Set(steps.keys), host) }
     }
 
     /// Every step of a saga that failed is undone once, and of one that succeeded never.
