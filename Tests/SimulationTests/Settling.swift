@@ -42,6 +42,15 @@ extension SimulatedHost {
         for step in sent where step != reopening.result?.address {
             world.onceAllowed["\(run.id) \(step)", default: 0] += 1
         }
+        // A retry takes back the waits of other branches; a run that one of them awaits is started once more.
+        world.startsChildrenAgain =
+            world.startsChildrenAgain
+            || history.entries.contains { entry in
+                guard case .waitOpened(let step, _, _) = entry.fact, step.verb == "flow.call" else {
+                    return false
+                }
+                return plan.reset.contains(entry.sequence)
+            }
         let note = ActionNote(by: "ana", action: "retry")
         guard case .done? = try await journal.act(on: run.id, .retry(reopening), note: note, now: now) else {
             world.violations.append("\(run.id) can't be retried")
