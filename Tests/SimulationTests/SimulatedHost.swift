@@ -321,6 +321,8 @@ final class SimulatedHost {
         say("commit \(execution.run.id) \(commit.entries.map(\.sequence)) \(fails ? "fails \(isKept)" : "")")
         guard !fails else { return try await crash() }
         try await perform(execution.machine.committed(commit), execution)
+        // Only a run that waits, or goes on, may stay in memory.
+        if commit.next != .running, commit.next != .waiting { executions[execution.run.number] = nil }
         if executions[execution.run.number] === execution, execution.machine.hasInput, commit.next == .running
         {
             try await advance(execution)
