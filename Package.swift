@@ -164,8 +164,9 @@ if Context.environment["PERIGEE_BENCH"] != nil {
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
-                "Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", "CStockLua", logging,
-                sqlite,
+                "Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", "PerigeeHTTP", "CStockLua",
+                logging,
+                sqlite, httpClient, nio, nioPosix, nioHTTP,
             ],
             path: "Tests/Benchmarks", exclude: ["README.md"], swiftSettings: house))
 }

@@ -120,12 +120,20 @@ extension WorkflowHost {
         let history = try await history(run: run.id)
         var reopening = Reopening(entryCount: run.entryCount, reset: [])
         reopening.move = try version == .newest ? move(of: run) : nil
-        var (plan, foresight) = try await lookAhead(history, error, reopening.move)
+        var awaited = AwaitedRun.all(in: history)
+        var (plan, foresight) = try await lookAhead(history, error, reopening.move, keeping: awaited)
+        if case .diverges = foresight, !awaited.isEmpty {
+            // Another version may no longer call them.
+            awaited = []
+            (plan, foresight) = try await lookAhead(history, error, reopening.move)
+        }
         if case .stopsAgain(let again) = foresight {
             // What stopped it may stand behind why it ended: it needed attention before it was cancelled.
-            (plan, foresight) = try await lookAhead(history, try? JSON(parsing: again), reopening.move)
+            (plan, foresight) = try await lookAhead(
+                history, try? JSON(parsing: again), reopening.move, keeping: awaited)
         }
         reopening.reset = plan.reset
+        reopening.awaits = awaited.map(\.wait)
         var next: [StepAddress] = []
         switch foresight {
         case .goesOn(let steps, let inside):
@@ -140,6 +148,7 @@ extension WorkflowHost {
             let known = result.step.label == nil && !failed.isEmpty ? failed : next
             let address = try one(of: known.filter(result.step.means), result.step, known: next)
             reopening.result = Reopening.StepResult(address: address, value: result.value.bytes)
+            reopening.awaits.removeAll { $0.address == address }
         }
         let taken = Set(plan.reset)
         let calls = ResentCall.calls(in: history) { taken.contains($0.sequence) }
@@ -176,9 +185,9 @@ extension WorkflowHost {
 
     /// What is taken back where a run stopped by an error, and what it then comes to.
     private func lookAhead(
-        _ history: RunHistory, _ error: JSON?, _ move: Commit.Move?
+        _ history: RunHistory, _ error: JSON?, _ move: Commit.Move?, keeping awaited: [AwaitedRun] = []
     ) async throws -> (plan: RetryPlan, foresight: Foresight) {
-        let plan = RetryPlan(history.entries, error: error)
+        let plan = RetryPlan(history.entries, error: error, keeping: awaited)
         guard plan.unwound.isEmpty else { throw HostError.hasUnwound(history.run, plan.unwound) }
         var entries = history.entries
         if !plan.reset.isEmpty {

@@ -108,6 +108,7 @@ extension MemoryState {
             self[number].record.deadlineAt = run.timeoutMilliseconds.map { now.adding(milliseconds: $0) }
         }
         if let result = reopening.result { give(number, result.address, result.value, now: now) }
+        for wait in reopening.awaits { _ = open(number, wait, now: now) }
         let line = run.turn == nil ? lineName(number) : nil
         if let line {
             self[number].turn = .waitsForSlot

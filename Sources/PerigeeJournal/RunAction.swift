@@ -29,6 +29,8 @@ public struct Reopening: Hashable, Sendable {
     public var locks: [String]
     /// The outcome of a step that is then to be asked for; `nil` to do it again.
     public var result: StepResult?
+    /// Waits for the ends of other runs that still stand in the record: they are opened again.
+    public var awaits: [Wait]
 
     public struct StepResult: Hashable, Sendable {
         public var address: StepAddress
@@ -42,13 +44,14 @@ public struct Reopening: Hashable, Sendable {
 
     public init(
         entryCount: Int, reset: [Int], move: Commit.Move? = nil, locks: [String] = [],
-        result: StepResult? = nil
+        result: StepResult? = nil, awaits: [Wait] = []
     ) {
         self.entryCount = entryCount
         self.reset = reset
         self.move = move
         self.locks = locks
         self.result = result
+        self.awaits = awaits
     }
 }
 

@@ -90,6 +90,9 @@ extension Store {
             try append(entry, to: run.number)
         }
         if let result = reopening.result { try give(run, result.address, result.value, now: now) }
+        if !reopening.awaits.isEmpty, let head = try head(run.number) {
+            for wait in reopening.awaits { _ = try open(wait, of: head, now: now) }
+        }
         try self.run(
             """
             UPDATE runs SET entry_count = ?1, version = COALESCE(?2, version), bundle = COALESCE(?3, bundle),
@@ -189,7 +192,8 @@ extension Store {
             AuditRecord(
                 number: try row.next(), at: try row.time(), namespace: try row.next(), by: try row.next(),
                 action: try row.next(), run: try row.next(), approval: try row.next(), batch: try row.next(),
-                secret: try row.next(), step: try row.next(), reason: try row.next(), before: try row.optionalPayload(),
+                secret: try row.next(), step: try row.next(), reason: try row.next(),
+                before: try row.optionalPayload(),
                 after: try row.optionalPayload())
         }
         let page = Array(found.prefix(query.limit))

@@ -51,7 +51,7 @@ extension Store {
             closesChildren: effects.closesChildren)
     }
 
-    private func head(_ number: Int64) throws -> RunHead? {
+    func head(_ number: Int64) throws -> RunHead? {
         try first(
             """
             SELECT number, namespace, workflow, epoch, owner IS NOT NULL, entry_count, events_after,

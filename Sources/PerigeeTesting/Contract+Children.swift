@@ -24,6 +24,31 @@ extension JournalContract {
                 try expectEqual(end?.status, .completed)
                 try expectEqual(end?.output, payload("7"))
             },
+            Check(area: "children", promise: "a run that is retried waits for its child again") { scene in
+                let number = try await scene.startParent(
+                    [child("run_2"), child("run_3")],
+                    waits: [endWait("w", "run_2"), endWait("v", "run_3"), timer("t", due: at(1))])
+                let claimed = try await scene.claim(at: at(2))
+                let epoch = try require(claimed.first { $0.run.number == number }?.run.epoch, "the parent")
+                let ended = try require(claimed.first { $0.run.id == "run_2" }?.run.number, "a child")
+                let going = try require(claimed.first { $0.run.id == "run_3" }?.run.number, "a child")
+                let end = Commit.Next.ended(.completed, output: payload("7"), error: nil)
+                try await scene.commit(
+                    Commit(run: number, epoch: epoch, at: at(2), next: .attention(error: payload("1"))))
+                try await scene.commit(Commit(run: ended, epoch: 1, at: at(3), next: end))
+                try expectEqual(try await scene.claim(at: at(3)).count, 0)
+                let run = try await scene.run("run_1")
+                let reopening = Reopening(
+                    entryCount: run.entryCount, reset: [],
+                    awaits: [endWait("w", "run_2"), endWait("v", "run_3")])
+                _ = try await scene.act("run_1", .retry(reopening), at: at(4))
+                let again = try await scene.claim(at: at(4))
+                try expectEqual(again.flatMap(\.answers).map(\.wait), ["w"])
+                try await scene.commit(
+                    Commit(run: number, epoch: epoch + 1, at: at(5), closes: ["w"], next: .waiting))
+                try await scene.commit(Commit(run: going, epoch: 1, at: at(6), next: end))
+                try expectEqual(try await scene.claim(at: at(6)).flatMap(\.answers).map(\.wait), ["v"])
+            },
             Check(area: "children", promise: "a key names the earlier run, whose end answers at once") {
                 scene in
                 let earlier = try await scene.start(newRun("run_0", key: "k"))

@@ -16,7 +16,11 @@ final class BenchmarkHost: Sendable {
     /// - Parameters:
     ///   - scripts: the texts of the scripts by workflow.
     ///   - residentRuns: how many waiting runs stay in memory; `nil` for the default.
-    init(scripts: [String: String], residentRuns: Int? = nil, shards: Int? = nil) async throws {
+    ///   - http: sends the calls of the scripts.
+    init(
+        scripts: [String: String], residentRuns: Int? = nil, shards: Int? = nil,
+        http: (any HTTPTransport)? = nil
+    ) async throws {
         folder = try BenchmarkHost.makeFolder()
         let scriptsFolder = folder.appendingPathComponent("scripts")
         try FileManager.default.createDirectory(at: scriptsFolder, withIntermediateDirectories: true)
@@ -35,7 +39,7 @@ final class BenchmarkHost: Sendable {
         var logger = Logger(label: "bench")
         logger.logLevel = .error
         let host = WorkflowHost(
-            journal: journal, scripts: scriptsFolder.path, options: options, logger: logger)
+            journal: journal, scripts: scriptsFolder.path, http: http, options: options, logger: logger)
         self.host = host
         task = Task { try await host.run() }
         try await host.waitUntilReady()

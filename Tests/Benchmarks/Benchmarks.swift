@@ -56,13 +56,14 @@ struct Benchmarks {
 
 /// What is measured together.
 enum Row: String, CaseIterable {
-    case workflows, lua, stock, replay, waiting
+    case workflows, calls, lua, stock, replay, waiting
     case waitingResident = "waiting-resident"
     case scale, coldstart
 
     func measure(_ load: Workload) async throws -> [Figure] {
         switch self {
         case .workflows: try await WorkflowRow(load: load).measure()
+        case .calls: try await CallRow(load: load).measure()
         case .lua: try LuaRow(load: load).measure()
         case .stock: try StockRow(load: load).measure()
         case .replay: try await ReplayRow(load: load).measure()

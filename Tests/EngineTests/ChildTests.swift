@@ -1,6 +1,7 @@
 @testable import Perigee
 import PerigeeJournal
 import PerigeeTesting
+import Synchronization
 import Testing
 
 @Suite("flow.call and flow.start", .timeLimit(.minutes(5)))
@@ -183,6 +184,40 @@ struct ChildTests {
             test.clock.advance(milliseconds: 3_600_000)
             #expect(try await test.end(id).result == ["PG2134", "timeout"])
             #expect(try await test.host.run(id: child).status == .waiting)
+        }
+    }
+
+    @Test("A parent that needs attention and is retried waits for the same run again", arguments: Setting.all)
+    func retriedParent(_ setting: Setting) async throws {
+        let child = script("sleep(\"Rest\", \"1h\") return 7")
+        let body = """
+            local both = parallel("Both", {
+              function() return flow.call("Child", "c", {}) end,
+              function()
+                sleep("A bit", "1m")
+                return http.get("Ask", { url = "https://a.example/", auth = secret "KEY" }).status
+              end,
+            })
+            return { both[1].value, both[2].value }
+            """
+        let hasKey = Mutex(false)
+        let test = try TestHost(setting, scripts: ["c.lua": child, "p.lua": script(body)]) { options in
+            options.settings = Settings(
+                secret: { _ in hasKey.withLock { $0 } ? "s3cret" : nil }, config: { _ in nil })
+        }
+        try await test.run { test in
+            let id = try await test.begin("p").id
+            _ = try await test.until(id) { $0.waits.count == 2 }
+            test.clock.advance(milliseconds: 60_000)
+            _ = try await test.run(id, reaches: .attention)
+            test.clock.advance(milliseconds: 3_600_000)
+            let query = RunQuery(namespace: test.host.namespace, workflows: ["c"], limit: 50)
+            while try await test.journal.runs(query).runs.first?.status != .completed { await Task.yield() }
+            hasKey.withLock { $0 = true }
+            _ = try await test.host.act(on: id, .retry(.same), by: "ana")
+            let result = try await test.run(id, reaches: .completed).result
+            #expect(result == [7, 200], "\(result as Any)")
+            #expect(try await test.journal.runs(query).runs.count == 1)
         }
     }
 

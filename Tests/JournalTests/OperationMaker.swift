@@ -134,13 +134,24 @@ struct OperationMaker {
             entryCount: (run?.entryCount ?? 0) + (chance(10) ? 1 : 0), reset: chance(50) ? [1, 2] : [],
             move: chance(30) ? Commit.Move(version: 2, bundle: "y") : nil,
             locks: chance(20) ? ["l1"] : [],
-            result: chance(30) ? Reopening.StepResult(address: address, value: data().bytes) : nil)
+            result: chance(30) ? Reopening.StepResult(address: address, value: data().bytes) : nil,
+            awaits: awaits(runs))
         let actions: [RunAction] = [
             .pause, .resume, .retry(retry), .setResult(address, data().bytes), .retryNow(address),
             .cancel(error: Array("{}".utf8), isForced: chance(10)),
         ]
         let fitting: RunAction = [pick(actions), .resume, actions[2], actions[3], .pause][group]
         return .act(run?.id ?? "none", chance(60) ? fitting : pick(actions), batch: batch)
+    }
+
+    private mutating func awaits(_ runs: [RunRecord]) -> [Wait] {
+        guard chance(30), let other = runs.randomElement(using: &random) else { return [] }
+        let opened = Timestamp(milliseconds: 1)
+        return [
+            Wait(
+                id: name("again"), address: address(), kind: .child(run: other.id), openedAt: opened,
+                dueAt: nil)
+        ]
     }
 
     private mutating func secretOperation(now: Timestamp) -> Operation {

@@ -18,7 +18,8 @@ extension SimulatedHost {
             let history = try await journal.history(run: run.id)
         else { return }
         let error = run.error.flatMap { try? JSON(parsing: $0) }
-        let plan = RetryPlan(history.entries, error: error)
+        let awaited = AwaitedRun.all(in: history)
+        let plan = RetryPlan(history.entries, error: error, keeping: awaited)
         let reset = Entry(sequence: run.entryCount + 1, recordedAt: run.createdAt, fact: .reset(plan.reset))
         guard
             case .goesOn(let next, let inside) = ReplayCheck.foresee(
@@ -35,6 +36,7 @@ extension SimulatedHost {
         }
         var reopening = Reopening(entryCount: run.entryCount, reset: plan.reset)
         reopening.locks = needed.sorted()
+        reopening.awaits = awaited.map(\.wait)
         let step = next.filter { $0.label == error?["step"]?.string }.randomElement(using: &random)
         if let step, chance(50) { reopening.result = result(of: step) }
         say("retry \(run.id) \(reopening.result.map { "with a result for \($0.address)" } ?? "")")
@@ -42,15 +44,6 @@ extension SimulatedHost {
         for step in sent where step != reopening.result?.address {
             world.onceAllowed["\(run.id) \(step)", default: 0] += 1
         }
-        // A retry takes back the waits of other branches; a run that one of them awaits is started once more.
-        world.startsChildrenAgain =
-            world.startsChildrenAgain
-            || history.entries.contains { entry in
-                guard case .waitOpened(let step, _, _) = entry.fact, step.verb == "flow.call" else {
-                    return false
-                }
-                return plan.reset.contains(entry.sequence)
-            }
         let note = ActionNote(by: "ana", action: "retry")
         guard case .done? = try await journal.act(on: run.id, .retry(reopening), note: note, now: now) else {
             world.violations.append("\(run.id) can't be retried")

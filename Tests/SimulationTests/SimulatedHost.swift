@@ -46,8 +46,6 @@ final class SimulatedHost {
         /// and the step.
         var onceCalls: [String: Int] = [:]
         var onceAllowed: [String: Int] = [:]
-        /// Whether somebody retried a run that awaited others.
-        var startsChildrenAgain = false
         var violations: [String] = []
     }
 

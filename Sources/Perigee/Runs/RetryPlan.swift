@@ -3,7 +3,7 @@ import PerigeeJournal
 /// What is taken back of a run that came to a stop, so that it goes on from there.
 ///
 /// Taken back are the steps whose failure stopped it, the steps of its hooks, the request to end, and waits that
-/// nobody answers any more. What other branches did stays.
+/// nobody answers any more. What other branches did stays, and so do waits for runs that go on.
 struct RetryPlan: Hashable {
     /// The sequences of the entries that are taken back, rising.
     var reset: [Int] = []
@@ -15,7 +15,8 @@ struct RetryPlan: Hashable {
     /// - Parameters:
     ///   - entries: everything that is recorded of the run.
     ///   - error: why it came to a stop.
-    init(_ entries: [Entry], error: JSON?) {
+    ///   - kept: waits that stand.
+    init(_ entries: [Entry], error: JSON?, keeping kept: [AwaitedRun] = []) {
         let valid = RunLog.valid(entries)
         let own = valid.filter { !$0.isOfHook }
         var taken = Set(valid.filter(\.isOfHook).map(\.sequence))
@@ -39,7 +40,7 @@ struct RetryPlan: Hashable {
                 if let step = entry.completedStep { failed.append(step) }
             }
         }
-        reset = taken.sorted()
+        reset = taken.subtracting(kept.map(\.sequence)).sorted()
     }
 
     /// The failures that an error stems from, after which nothing followed on their lines.
@@ -58,6 +59,34 @@ struct RetryPlan: Hashable {
             }
         }
         return found.reversed()
+    }
+}
+
+/// A wait for the end of a run that another one called, and that goes on while that one needs attention.
+struct AwaitedRun {
+    /// Where the wait stands in the record.
+    var sequence: Int
+    var wait: Wait
+
+    /// Those of a run. What it called with a key is left out: the key says which run is meant when it is called again.
+    static func all(in history: RunHistory) -> [AwaitedRun] {
+        guard history.run.status == .attention else { return [] }
+        let own = RunLog.valid(history.entries).filter { !$0.isOfHook }
+        let completed = Set(own.compactMap(\.completedStep?.address))
+        return own.compactMap { entry in
+            guard case .waitOpened(let step, let wait, _) = entry.fact, step.verb == "flow.call",
+                !completed.contains(step.address),
+                let arguments = try? JSON(parsing: step.arguments, maxDepth: 80),
+                arguments["key"]?.string == nil
+            else { return nil }
+            let at = entry.recordedAt
+            let called = Child.id(parent: history.run.id, sequence: entry.sequence, at: at)
+            let due = arguments["timeout_milliseconds"]?.int.map { at.adding(milliseconds: $0) }
+            return AwaitedRun(
+                sequence: entry.sequence,
+                wait: Wait(
+                    id: wait, address: step.address, kind: .child(run: called), openedAt: at, dueAt: due))
+        }
     }
 }
 
