@@ -173,7 +173,7 @@ enum Schema {
         """
         CREATE TABLE gates (
             namespace TEXT NOT NULL, key TEXT NOT NULL, state BLOB NOT NULL, due_at INTEGER,
-            PRIMARY KEY (namespace, key)
+            forget_at INTEGER, PRIMARY KEY (namespace, key)
         ) STRICT, WITHOUT ROWID
         """,
         "CREATE INDEX gates_by_time ON gates (namespace, due_at) WHERE due_at IS NOT NULL",
