@@ -204,8 +204,9 @@ enum Schema {
         """,
     ]
 
-    /// `keep` is in milliseconds; the largest number stands for ever. `due_at` is set while a breaker is open: then the
-    /// next run may be tried.
+    /// `keep` is in milliseconds; the largest number stands for ever.
+    ///
+    /// `due_at` is set while a breaker is open: then the next run may be tried.
     private static let texts = [
         """
         CREATE TABLE versions (
