@@ -219,6 +219,8 @@ public protocol Journal: Sendable {
     /// run is left to go, events go that are older than ``Expiry/keep``, that started no run which is still there, and
     /// that no run which has not ended could look back at.
     ///
+    /// Gates go at which nothing happened for a day, and kept replies (``KeptReply``) that are too old to be given.
+    ///
     /// Each call does about ``Expiry/limit`` rows of work; call it again while ``Removal/afterEvent`` is not `nil`.
     func removeExpired(_ expiry: Expiry, now: Timestamp) async throws -> Removal
 
@@ -242,7 +244,8 @@ public protocol Journal: Sendable {
     ///   - replacing: the sealed bytes that it takes the place of; `nil` for whatever there is.
     /// - Returns: the secret as it stands now; `nil` if other bytes, or none, are stored than those that it was to
     ///   replace: then nothing was done.
-    func saveSecret(_ secret: SealedSecret, replacing: Payload?, note: ActionNote, now: Timestamp) async throws
+    func saveSecret(_ secret: SealedSecret, replacing: Payload?, note: ActionNote, now: Timestamp)
+        async throws
         -> SealedSecret?
 
     /// Removes a secret, with its audit record.

@@ -100,7 +100,9 @@ struct HTTPCall: Sendable {
         var headers = try HTTPCall.headers(filled["headers"])
         let body = HTTPBody(filled, key: stepKey)
         var secretHeaders = Set(
-            self.secrets.map(HTTPCall.path).filter { $0.first == "headers" }.compactMap { $0.last?.lowercased() })
+            self.secrets.map(HTTPCall.path).filter { $0.first == "headers" }.compactMap {
+                $0.last?.lowercased()
+            })
         if let auth = filled["auth"] {
             let proof = try HTTPAuthorization(auth).headers(body: body.bytes, token: token)
             headers.append(contentsOf: proof)
