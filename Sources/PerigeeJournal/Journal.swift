@@ -181,7 +181,8 @@ public protocol Journal: Sendable {
     /// is no such run.
     func relations(run id: String) async throws -> RunRelations?
 
-    /// A durable value of a workflow (see ``Commit/writes``); `nil` if there is none.
+    /// A durable value of a workflow, or of the namespace (see ``Commit/writes`` and
+    /// ``StateWrite/sharedWorkflow``); `nil` if there is none.
     func state(namespace: String, workflow: String, key: String) async throws -> Payload?
 
     /// A page of runs, newest first.
@@ -242,7 +243,8 @@ public protocol Journal: Sendable {
     ///   - replacing: the sealed bytes that it takes the place of; `nil` for whatever there is.
     /// - Returns: the secret as it stands now; `nil` if other bytes, or none, are stored than those that it was to
     ///   replace: then nothing was done.
-    func saveSecret(_ secret: SealedSecret, replacing: Payload?, note: ActionNote, now: Timestamp) async throws
+    func saveSecret(_ secret: SealedSecret, replacing: Payload?, note: ActionNote, now: Timestamp)
+        async throws
         -> SealedSecret?
 
     /// Removes a secret, with its audit record.

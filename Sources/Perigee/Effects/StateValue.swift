@@ -38,7 +38,7 @@ enum StateValue {
 
     static func known(_ key: String, after writes: [StateWrite]) -> Known {
         var known = Known.untouched
-        for write in writes where write.key == key {
+        for write in writes where write.key == key && !write.isShared {
             switch (write.change, known) {
             case (.set(let value), _): known = .value(value)
             case (.delete, _): known = .value(nil)
@@ -52,14 +52,18 @@ enum StateValue {
     }
 
     /// Reads a value; while the store can't be read, it is tried again.
+    ///
+    /// - Parameter workflow: whose value it is; that of the run if it is left out.
+    /// - Returns: `nil` if the task was cancelled.
     static func read(
-        _ key: String, of run: RunRecord, in journal: any Journal, ambient: any Ambient, logger: Logger
+        _ key: String, of run: RunRecord, workflow: String? = nil, in journal: any Journal,
+        ambient: any Ambient, logger: Logger
     ) async -> EffectResult? {
         let startedAt = ambient.now
         while true {
             do {
                 let value = try await journal.state(
-                    namespace: run.namespace, workflow: run.workflow, key: key)
+                    namespace: run.namespace, workflow: workflow ?? run.workflow, key: key)
                 return .outcome(.success(value ?? JSON.null.bytes), attempts: 1, startedAt: startedAt)
             } catch {
                 guard !Task.isCancelled else { return nil }

@@ -189,14 +189,21 @@ final class RunServices: Sendable {
                 key, of: run, in: journal, ambient: context.ambient, logger: logger
             ).map { EffectEnd($0) }
         case .http(let call):
-            let attempt = HTTPAttempt(
-                transport: http.transport, ambient: context.ambient, secrets: secrets, tokens: http.tokens)
-            guard let end = try? await attempt.perform(call) else { return nil }
-            return await StaleReply.instead(of: end, call, run, in: journal, now: now)
+            return try? await send(call, run)
         case .call(let call):
             let result = await functions.perform(call, ambient: context.ambient)
             return Task.isCancelled ? nil : EffectEnd(result)
         }
+    }
+
+    private func send(_ call: HTTPCall, _ run: RunRecord) async throws(CancellationError) -> EffectEnd {
+        let refusal = try await WebhookEndpoint.refusal(
+            of: call, run, in: journal, ambient: context.ambient, logger: logger)
+        if let refusal { return refusal }
+        let attempt = HTTPAttempt(
+            transport: http.transport, ambient: context.ambient, secrets: secrets, tokens: http.tokens)
+        let end = try await attempt.perform(call)
+        return await StaleReply.instead(of: end, call, run, in: journal, now: now)
     }
 
     // MARK: Telling
