@@ -170,6 +170,8 @@ struct WebhookTests {
                 ])
             let told = try #require(Timestamp(rfc3339: body["timestamp"]?.string ?? ""))
             #expect(told == start)
+            let text = String(decoding: try #require(requests.first).body, as: UTF8.self)
+            #expect(text.hasPrefix(#"{"data":{"id":"inv_7","lines":[1,2]},"timestamp":"2026-"#))
         }
     }
 
@@ -199,7 +201,8 @@ struct WebhookTests {
             """
         let test = try WebhookTests.host(body, world: world)
         try await test.run { test in
-            #expect(try await test.result(of: "a").result == 204)
+            let run = try await test.result(of: "a")
+            #expect(run.result == 204)
             let request = try #require(world.requests.first)
             #expect(request.url == "https://a.example/v1/hook")
             #expect(request.header("X-Tenant") == "7")
@@ -219,12 +222,58 @@ struct WebhookTests {
         try await test.run { test in
             let run = try await test.result(of: "a")
             #expect(run.result == ["a": "[secret WHSEC]", "b": "[secret WHSEC]"])
+            let record = try await test.host.history(run: run.id).entries.map { "\($0.fact)" }.joined()
+            for key in [WebhookTests.key, other] {
+                #expect(!record.contains("\(Array(key.dropFirst(6).utf8))".dropFirst().dropLast()))
+            }
             let request = try #require(world.requests.first)
             #expect(isSigned(request, by: WebhookTests.key) && isSigned(request, by: other))
         }
     }
 
+    @Test("what is sent again after a crash has the same id and body", arguments: Setting.all)
+    func crash(_ setting: Setting) async throws {
+        let (answers, answer) = AsyncStream.makeStream(of: Void.self)
+        let world = FakeWorld(hold: { _ in for await _ in answers { break } })
+        // What goes before is recorded earlier than the webhook is sent.
+        let body = "sleep(\"Rest\", \"0s\") return \(WebhookTests.call()).status"
+        let first = try TestHost(setting, scripts: ["a.lua": script(body)], world: world) { options in
+            options.settings = Settings(secret: { ["WHSEC": WebhookTests.key][$0] }, config: { _ in nil })
+            options.drainMilliseconds = 0
+        }
+        var id = ""
+        try await first.run { test in
+            id = try await test.begin("a").id
+            while world.requests.isEmpty { await Task.yield() }
+        }
+        answer.finish()
+        first.clock.advance(milliseconds: WebhookTests.hour)
+        let second = try TestHost(
+            setting, scripts: [:], clock: first.clock, journal: setting.isSQLite ? nil : first.journal,
+            folder: first.folder
+        ) { options in
+            options.settings = Settings(secret: { ["WHSEC": WebhookTests.key][$0] }, config: { _ in nil })
+        }
+        try await second.run { test in
+            let run = try await test.end(id)
+            #expect(run.result == 200)
+            let before = try #require(world.requests.first)
+            let after = try #require(test.world.requests.first)
+            #expect(before.body == after.body && !after.body.isEmpty)
+            #expect(before.header("webhook-id") == after.header("webhook-id"))
+            #expect(before.header("webhook-timestamp") != after.header("webhook-timestamp"))
+            #expect(isSigned(after, by: WebhookTests.key))
+        }
+    }
+
     // MARK: Gone
+
+    private func expectResult(
+        _ test: TestHost, _ workflow: String, _ input: JSON, _ result: JSON
+    ) async throws {
+        let run = try await test.result(of: workflow, input)
+        #expect(run.result == result, "\(workflow) \(input.text)")
+    }
 
     @Test(
         "410 disables the endpoint for every workflow and over a restart, until it is enabled",
@@ -250,7 +299,7 @@ struct WebhookTests {
         let first = try TestHost(setting, scripts: scripts, world: world, configure: configure)
         let since = first.clock.now
         try await first.run { test in
-            #expect(try await test.result(of: "a", url).result == ["PG2171", "", false, 410])
+            try await expectResult(test, "a", url, ["PG2171", "", false, 410])
             #expect(world.calls.count == 1)
         }
         first.clock.advance(milliseconds: WebhookTests.hour)
@@ -260,18 +309,19 @@ struct WebhookTests {
         try await second.run { test in
             let refused: JSON = ["PG2172", .string(since.description), false, 0]
             for workflow in ["a", "b"] {
-                #expect(try await test.result(of: workflow, url).result == refused)
+                try await expectResult(test, workflow, url, refused)
             }
             #expect(world.calls.count == 1)
             // Another address is another endpoint, also by its query.
             for other in ["https://a.example/other", "https://a.example/hook?customer=7"] {
-                #expect(try await test.result(of: "b", ["url": .string(other)]).result == 200)
+                try await expectResult(test, "b", ["url": .string(other)], 200)
             }
-            #expect(try await test.result(of: "b", enabling).result == ["PG2171", "", false, 410])
+            try await expectResult(test, "b", enabling, ["PG2171", "", false, 410])
             isGone.withLock { $0 = false }
-            #expect(try await test.result(of: "a", url).result?.array?.first == "PG2172")
-            #expect(try await test.result(of: "b", enabling).result == 200)
-            #expect(try await test.result(of: "a", url).result == 200)
+            let again: JSON = ["PG2172", .string(test.clock.now.description), false, 0]
+            try await expectResult(test, "a", url, again)
+            try await expectResult(test, "b", enabling, 200)
+            try await expectResult(test, "a", url, 200)
             #expect(world.calls.count == 6)
         }
     }
@@ -285,7 +335,8 @@ struct WebhookTests {
             let id = try await test.begin("a").id
             _ = try await test.run(id, reaches: .waiting)
             status.withLock { $0 = 410 }
-            #expect(try await test.result(of: "a").problem?["code"] == "PG2171")
+            let other = try await test.result(of: "a")
+            #expect(other.problem?["code"] == "PG2171")
             test.clock.advance(milliseconds: 5000)
             let run = try await test.end(id)
             #expect(run.problem?["code"] == "PG2172")
@@ -326,7 +377,8 @@ struct WebhookTests {
         let test = try WebhookTests.host(
             "http.webhook(\"Tell\", { url = \"https://a.example\", \(options) })")
         try await test.run { test in
-            #expect(try await test.result(of: "a").problem?["code"] == .string(code))
+            let run = try await test.result(of: "a")
+            #expect(run.problem?["code"] == .string(code))
             #expect(test.world.requests.isEmpty)
         }
     }
