@@ -4,9 +4,7 @@ local options = host.load("options")
 local raise = host.load("errors")
 local state = {}
 
-local function check(verb, key)
-  options.key(verb, "the key", key, "\"version:\" .. account.id")
-end
+local check = options.state_key
 
 --- The value as it is now, with what this run has written; nil if there is none.
 function state.get(key)

@@ -76,6 +76,15 @@ function options.key(verb, name, key, example)
   end
 end
 
+--- A key of a durable value: those that begin with `perigee/` are the host's own.
+function options.state_key(verb, key)
+  options.key(verb, "the key", key, "\"version:\" .. account.id")
+  if key:sub(1, 8) == "perigee/" then
+    refuse("PG1132", ("%s: the key \"%s\" begins with perigee/, which is the host's own."):format(verb, key),
+           "Choose another beginning.", "key")
+  end
+end
+
 --- An option that must be there.
 function options.need(verb, given, name, example)
   if given[name] == nil then

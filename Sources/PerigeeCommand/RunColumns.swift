@@ -42,6 +42,11 @@ enum RunColumns {
             let holder = wait["holder"]?.string.map { " held by \($0)" } ?? ""
             return "\(wait["label"].text) (lock \(wait["lock"].text)\(holder)\(due))"
         case "child": return "\(wait["label"].text) (run \(wait["run"].text)\(due))"
+        case "retry": return "\(wait["label"].text) (next attempt\(due))"
+        case "gate":
+            let ahead = wait["ahead"]?.int.map { $0 > 0 ? ", after \($0) others" : "" } ?? ""
+            let open = wait["open_until"]?.string.map { ", too many calls failed, none before \($0)" } ?? ""
+            return "\(wait["label"].text) (turn at \(wait["gate"].text)\(open)\(ahead))"
         case "event": return "\(wait["label"].text) (event \(wait["event"].text)\(due))"
         default: return "\(wait["label"].text)\(due)"
         }
@@ -52,9 +57,12 @@ enum RunColumns {
         let key = blockage["key"].text
         let runs = (blockage["runs"]?.array ?? []).compactMap(\.string).joined(separator: ", ")
         let reason =
-            blockage["kind"].text == "key"
-            ? "earlier runs with the key \"\(key)\""
-            : "its turn, \(blockage["limit"].text) at a time" + (key.isEmpty ? "" : " for \"\(key)\"")
+            switch blockage["kind"].text {
+            case "key": "earlier runs with the key \"\(key)\""
+            case "breaker": "too many runs of \(key) failed, none begins before \(blockage["until"].text)"
+            default:
+                "its turn, \(blockage["limit"].text) at a time" + (key.isEmpty ? "" : " for \"\(key)\"")
+            }
         return runs.isEmpty ? reason : "\(reason) (\(runs))"
     }
 

@@ -115,7 +115,8 @@ private enum HistoryText {
                 return cut(item["reply"].text)
             }
             return "\(status)" + (item["attempts"]?.int.map { $0 > 1 ? ", attempt \($0)" : "" } ?? "")
-        case "wait": return "waits"
+        case "wait": return item["attempts"]?.int.map { "waits after \($0) attempts" } ?? "waits"
+        case "begun": return "begins, at most once"
         case "moved": return "v\(item["from"].text) → v\(item["to"].text)"
         default: return cut(item["text"].text)
         }

@@ -180,6 +180,18 @@ package struct Gate: Hashable, Sendable {
 
     package var openUntil: Timestamp? { breaker.openUntil }
 
+    /// How long a gate is kept at which nothing happens, in milliseconds.
+    private static let idleMilliseconds: Int64 = 86_400_000
+    private static let longAgo = Timestamp(milliseconds: 0)
+
+    /// From when on the gate is as good as a new one; `nil` while somebody waits or is under way.
+    package var forgetAt: Timestamp? {
+        guard flights.isEmpty, dueAt == nil else { return nil }
+        let last = ended.last.map { $0.to.adding(milliseconds: longestPeriod) }
+        let idle = max(last ?? Gate.longAgo, breaker.openUntil ?? Gate.longAgo)
+        return idle.adding(milliseconds: Gate.idleMilliseconds)
+    }
+
     /// Keeps who had a turn last; what is long ago is as good as never.
     private mutating func takeTurn(_ workflow: String) {
         lastTurn += 1

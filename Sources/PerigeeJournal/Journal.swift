@@ -220,6 +220,8 @@ public protocol Journal: Sendable {
     /// run is left to go, events go that are older than ``Expiry/keep``, that started no run which is still there, and
     /// that no run which has not ended could look back at.
     ///
+    /// Gates go at which nothing happened for a day, and kept replies (``KeptReply``) that are too old to be given.
+    ///
     /// Each call does about ``Expiry/limit`` rows of work; call it again while ``Removal/afterEvent`` is not `nil`.
     func removeExpired(_ expiry: Expiry, now: Timestamp) async throws -> Removal
 

@@ -2,6 +2,7 @@
 extension MemoryState {
     mutating func removeExpired(_ expiry: Expiry, now: Timestamp) -> Removal {
         var removal = Removal(runs: 0, events: 0, afterEvent: expiry.afterEvent ?? 0)
+        if expiry.afterEvent == nil { removeIdle(of: expiry.namespace, now: now) }
         var work = 0
         for number in expiredRuns(expiry, now: now) {
             guard work < expiry.limit else { return removal }
@@ -12,6 +13,16 @@ extension MemoryState {
         guard work < expiry.limit else { return removal }
         removeEvents(expiry, now: now, &removal)
         return removal
+    }
+
+    private mutating func removeIdle(of namespace: String, now: Timestamp) {
+        gates = gates.filter { name, line in
+            name.namespace != namespace || line.gate.forgetAt.map { $0 > now } ?? true
+        }
+        values = values.filter { name, value in
+            guard name.namespace == namespace, name.second.hasPrefix(KeptReply.prefix) else { return true }
+            return KeptReply(value).map { $0.until > now } ?? true
+        }
     }
 
     /// Runs that may go, workflow by workflow, those that ended first first.

@@ -60,7 +60,10 @@ extension MemoryState {
     mutating func dropWaits(_ number: Int64, now: Timestamp) -> Bool {
         self[number].usedEvents.subtract(self[number].waits.compactMap(\.event))
         var opensGate = false
-        for open in self[number].waits where close(number, open.wait.id, now: now) { opensGate = true }
+        // Those that wait first: a gate that a call leaves would let another wait of this run through.
+        let waits =
+            self[number].waits.filter { $0.answer == nil } + self[number].waits.filter { $0.answer != nil }
+        for open in waits where close(number, open.wait.id, now: now) { opensGate = true }
         return opensGate
     }
 

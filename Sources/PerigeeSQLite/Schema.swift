@@ -173,7 +173,7 @@ enum Schema {
         """
         CREATE TABLE gates (
             namespace TEXT NOT NULL, key TEXT NOT NULL, state BLOB NOT NULL, due_at INTEGER,
-            PRIMARY KEY (namespace, key)
+            forget_at INTEGER, PRIMARY KEY (namespace, key)
         ) STRICT, WITHOUT ROWID
         """,
         "CREATE INDEX gates_by_time ON gates (namespace, due_at) WHERE due_at IS NOT NULL",
@@ -204,8 +204,9 @@ enum Schema {
         """,
     ]
 
-    /// `keep` is in milliseconds; the largest number stands for ever. `due_at` is set while a breaker is open: then the
-    /// next run may be tried.
+    /// `keep` is in milliseconds; the largest number stands for ever.
+    ///
+    /// `due_at` is set while a breaker is open: then the next run may be tried.
     private static let texts = [
         """
         CREATE TABLE versions (

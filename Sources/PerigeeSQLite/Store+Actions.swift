@@ -189,7 +189,8 @@ extension Store {
             AuditRecord(
                 number: try row.next(), at: try row.time(), namespace: try row.next(), by: try row.next(),
                 action: try row.next(), run: try row.next(), approval: try row.next(), batch: try row.next(),
-                secret: try row.next(), step: try row.next(), reason: try row.next(), before: try row.optionalPayload(),
+                secret: try row.next(), step: try row.next(), reason: try row.next(),
+                before: try row.optionalPayload(),
                 after: try row.optionalPayload())
         }
         let page = Array(found.prefix(query.limit))

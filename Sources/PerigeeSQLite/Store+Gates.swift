@@ -51,9 +51,13 @@ extension Store {
         }
         try run(
             """
-            INSERT INTO gates VALUES (?, ?, ?, ?)
-            ON CONFLICT DO UPDATE SET state = excluded.state, due_at = excluded.due_at
-            """, [namespace, key, gate.json.bytes.blob, gate.dueAt?.milliseconds])
+            INSERT INTO gates VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+            SET state = excluded.state, due_at = excluded.due_at, forget_at = excluded.forget_at
+            """,
+            [
+                namespace, key, gate.json.bytes.blob, gate.dueAt?.milliseconds,
+                gate.forgetAt?.milliseconds,
+            ])
         return wakes || gate.dueAt.map { $0 < dueBefore ?? Timestamp(milliseconds: .max) } ?? false
     }
 

@@ -11,6 +11,7 @@ extension Store {
 
     func removeExpired(_ expiry: Expiry, now: Timestamp) throws -> Removal {
         var removal = Removal(runs: 0, events: 0, afterEvent: expiry.afterEvent ?? 0)
+        if expiry.afterEvent == nil { try removeIdle(of: expiry.namespace, now: now) }
         var work = 0
         var workflow = try workflow(after: "", in: expiry.namespace)
         while let current = workflow {
@@ -27,6 +28,15 @@ extension Store {
         }
         try removeEvents(expiry, now: now, &removal)
         return removal
+    }
+
+    private func removeIdle(of namespace: String, now: Timestamp) throws {
+        try run("DELETE FROM gates WHERE namespace = ? AND forget_at <= ?", [namespace, now.milliseconds])
+        try run(
+            """
+            DELETE FROM state WHERE namespace = ? AND substr(key, 1, ?) = ?
+                AND json_extract(CAST(value AS TEXT), '$.until') <= ?
+            """, [namespace, KeptReply.prefix.count, KeptReply.prefix, now.milliseconds])
     }
 
     /// The next workflow, in order of their ids, that has runs which have ended.

@@ -185,7 +185,11 @@ extension Store {
                 AND event IN (SELECT event FROM waits WHERE run = ?1 AND event IS NOT NULL)
             """, [number])
         var opensGate = false
-        for id in try waitIDs(of: number) where try close(id, of: number, now: now) { opensGate = true }
+        // Those that wait first: a gate that a call leaves would let another wait of this run through.
+        let waits = try all(
+            "SELECT id FROM waits WHERE run = ? ORDER BY answered_at IS NOT NULL, number", [number]
+        ) { try $0.next() as String }
+        for id in waits where try close(id, of: number, now: now) { opensGate = true }
         return opensGate
     }
 

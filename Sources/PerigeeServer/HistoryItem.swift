@@ -94,8 +94,9 @@ extension Entry {
             }
             fields["attempts"] = .int(Int64(attempts))
             fields["started_at"] = JSON(startedAt)
-        case .waitOpened(let step, let wait, _):
+        case .waitOpened(let step, let wait, let attempts):
             fields["type"] = "wait"
+            if step.verb.hasPrefix("http.") { fields["attempts"] = .int(Int64(attempts)) }
             fields["wait"] = .string(wait)
             fields.merge(step.fields) { $1 }
         case .attemptBegun(let step):

@@ -42,12 +42,16 @@ extension RunRecord {
 }
 
 extension Blockage {
-    /// Why a run can't begin yet, as `{kind, key, limit, runs, until}`.
+    /// Why a run can't begin yet, as `{kind, key, limit, runs}`, of a breaker `{kind, key, until}`.
     var json: JSON {
-        [
-            "kind": .string(kind.rawValue), "key": .string(key), "limit": .int(Int64(limit)),
-            "runs": .array(runs.map { .string($0) }), "until": JSON(until),
-        ]
+        let fields: [String: JSON] = ["kind": .string(kind.rawValue), "key": .string(key)]
+        let more: [String: JSON] =
+            switch kind {
+            case .breaker: ["until": JSON(until)]
+            case .key, .concurrency:
+                ["limit": .int(Int64(limit)), "runs": .array(runs.map { .string($0) })]
+            }
+        return .object(fields.merging(more) { $1 })
     }
 
     /// `waits for its turn: 1 at a time for "acct_1"`.

@@ -47,6 +47,21 @@ extension JournalContract {
                 let second = try await scene.claim(at: at(3)).first
                 try expectEqual(second?.answers.map(\.isRedelivered), [true])
             },
+            Check(area: "gates", promise: "a run that ends gives its own other waits nothing") { scene in
+                let ticket = GateTicket(key: "g", atOnce: 1, holdMilliseconds: 60_000)
+                let number = try await scene.startClaimed("run_1")
+                let waits = ["a", "b"].map {
+                    Wait(id: $0, address: address($0), kind: .gate(ticket), openedAt: at(0), dueAt: nil)
+                }
+                try await scene.commit(
+                    Commit(
+                        run: number, epoch: 1, at: at(1), opens: waits, watches: true, next: .running))
+                try await scene.commit(
+                    Commit(
+                        run: number, epoch: 1, at: at(2),
+                        next: .ended(.completed, output: nil, error: nil)))
+                try expectEqual(try await scene.claim(at: at(90)).count, 0)
+            },
             Check(area: "gates", promise: "gates of other keys and other namespaces are others") { scene in
                 try await scene.line("run_1", GateTicket(key: "g", atOnce: 1, holdMilliseconds: 60_000))
                 try await scene.line("run_2", GateTicket(key: "h", atOnce: 1, holdMilliseconds: 60_000))

@@ -35,6 +35,48 @@ extension JournalContract {
                     Commit(run: next.number, epoch: 1, at: at(63), opens: [approvalWait("a")], next: .waiting)
                 )
             },
+            Check(area: "retention", promise: "an idle gate goes after a day, and a kept reply at its time") {
+                scene in
+                let day: Int64 = 86_400
+                let ticket = GateTicket(
+                    key: "g", throttle: GateTicket.Throttle(limit: 1, milliseconds: 7 * day * 1000),
+                    holdMilliseconds: 60_000)
+                let number = try await scene.startClaimed("run_1")
+                let wait = Wait(
+                    id: "w", address: address("w"), kind: .gate(ticket), openedAt: at(0), dueAt: nil)
+                try await scene.commit(
+                    Commit(run: number, epoch: 1, at: at(0), opens: [wait], next: .waiting))
+                let epoch = try require(try await scene.claim(at: at(0)).first, "a run").run.epoch
+                let reply = KeptReply(at: at(1), reply: "r", until: at(5))
+                try await scene.commit(
+                    Commit(
+                        run: number, epoch: epoch, at: at(1), closes: ["w"], failures: ["w": false],
+                        writes: [StateWrite(key: "perigee/http/a", change: .set(reply.payload))],
+                        next: .ended(.completed, output: nil, error: nil)))
+                func kept() async throws -> Payload? {
+                    try await scene.journal.state(
+                        namespace: "main", workflow: "onboarding", key: "perigee/http/a")
+                }
+                _ = try await scene.remove(at: at(4))
+                try expectEqual(try await kept(), reply.payload)
+                _ = try await scene.remove(at: at(5))
+                try expectEqual(try await kept(), nil)
+                func isFree(at now: Timestamp, _ id: String) async throws -> Bool {
+                    _ = try await scene.remove(at: now)
+                    let number = try await scene.startClaimed(id, at: now)
+                    let wait = Wait(
+                        id: "w\(id)", address: address("w"), kind: .gate(ticket), openedAt: now, dueAt: nil)
+                    try await scene.commit(
+                        Commit(run: number, epoch: 1, at: now, opens: [wait], next: .waiting))
+                    return try await !scene.claim(at: now, only: number).flatMap(\.answers).isEmpty
+                }
+                // It is remembered for as long as its throttle looks back, and a day longer.
+                try expectEqual(try await isFree(at: at(7 * day), "run_2"), false)
+                try expectEqual(try await isFree(at: at(8 * day + 2), "run_3"), false)
+                _ = try await scene.cancel("run_2", "{}", isForced: true, at: at(8 * day + 2))
+                _ = try await scene.cancel("run_3", "{}", isForced: true, at: at(8 * day + 2))
+                try expectEqual(try await isFree(at: at(17 * day), "run_4"), true)
+            },
             Check(area: "retention", promise: "what has not ended stays, however old it is") { scene in
                 _ = try await scene.startWaiting("run_1", [timer("t", due: nil)])
                 let stuck = try await scene.startClaimed("run_2")

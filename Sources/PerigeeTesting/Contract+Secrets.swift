@@ -27,7 +27,9 @@ extension JournalContract {
                     try await journal.secrets(namespace: "main").map(\.name), ["PASSWORD", "TOKEN"])
                 try expectEqual(try await journal.secrets(namespace: "second"), [other])
             },
-            Check(area: "secrets", promise: "each change is recorded with who, and what changed but the value") {
+            Check(
+                area: "secrets", promise: "each change is recorded with who, and what changed but the value"
+            ) {
                 scene in
                 let journal = scene.journal
                 _ = try await journal.saveSecret(secret("A", "x"), replacing: nil, note: set, now: at(1))

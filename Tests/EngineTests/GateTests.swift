@@ -87,7 +87,7 @@ struct GateTests {
         var ids: [String] = []
         try await first.run { test in
             ids.append(try await test.begin("a", ["id": "slow"]).id)
-            while test.world.calls.isEmpty { await Task.yield() }
+            await test.world.arrivals(1)
             ids.append(try await test.result(of: "a", ["id": "2"]).id)
             ids.append(try await test.begin("a", ["id": "3"]).id)
             _ = try await test.until(ids[2], isInLine)
@@ -115,12 +115,12 @@ struct GateTests {
         try await test.run { test in
             var ids: [String] = []
             for id in ["1", "2", "3"] { ids.append(try await test.begin("a", ["id": .string(id)]).id) }
-            while test.world.calls.count < 2 { await Task.yield() }
+            await test.world.arrivals(2)
             for (index, id) in ids.enumerated() where !paths(test).contains("\(index + 1)") {
                 #expect(try await test.until(id, isInLine).status == .waiting)
             }
             held.answer(paths(test)[0])
-            while test.world.calls.count < 3 { await Task.yield() }
+            await test.world.arrivals(3)
             held.answerAll()
             for id in ids { _ = try await test.run(id, reaches: .completed) }
         }
@@ -198,7 +198,7 @@ struct GateTests {
         var ids: [String] = []
         try await first.run { test in
             for _ in 0..<2 { ids.append(try await test.begin("a").id) }
-            while test.world.calls.count < 2 { await Task.yield() }
+            await test.world.arrivals(2)
         }
         held.answerAll()
         let second = try TestHost(
@@ -233,7 +233,7 @@ struct GateTests {
             for attempt in 2...4 {
                 try await test.untilRetryWaits(1)
                 test.clock.advance(milliseconds: 30_000)
-                while test.world.calls.count < attempt { await Task.yield() }
+                await test.world.arrivals(attempt)
             }
             #expect(try await test.run(id, reaches: .completed).result == 4)
         }

@@ -32,7 +32,7 @@ struct ScriptTests {
             ),
             ("return workflow { name = \"X\" }", "PG1011", "needs the option `run`", 1),
             (
-                "return workflow { run = function() end,\n breaker = { limit = 1 } }", "PG1007",
+                "return workflow { run = function() end,\n debounce = { period = \"1s\" } }", "PG1007",
                 "not available", 2
             ),
             ("return workflow { run = function() end, on = { at = \"7d\" } }", "PG1007", "at", 1),

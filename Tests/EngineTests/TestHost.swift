@@ -27,6 +27,7 @@ final class FakeWorld: HTTPTransport {
     private let answer: Answer
     private let hold: @Sendable (HTTPRequest) async -> Void
     private let seen = Mutex<[HTTPRequest]>([])
+    private let watchers = Mutex<[(count: Int, arrived: CheckedContinuation<Void, Never>)]>([])
 
     /// - Parameter hold: returns when the request, which has arrived, is to be answered.
     init(
@@ -40,8 +41,28 @@ final class FakeWorld: HTTPTransport {
     var requests: [HTTPRequest] { seen.withLock { $0 } }
     var calls: [String] { requests.map { "\($0.method) \($0.url)" } }
 
+    /// Returns once so many requests have arrived in all.
+    func arrivals(_ count: Int) async {
+        await withCheckedContinuation { arrived in
+            let isLate = watchers.withLock { watchers in
+                guard requests.count < count else { return true }
+                watchers.append((count, arrived))
+                return false
+            }
+            if isLate { arrived.resume() }
+        }
+    }
+
     func send(_ request: HTTPRequest) async throws(HTTPFailure) -> HTTPReply {
-        seen.withLock { $0.append(request) }
+        let count = seen.withLock { seen in
+            seen.append(request)
+            return seen.count
+        }
+        let told = watchers.withLock { watchers in
+            defer { watchers.removeAll { $0.count <= count } }
+            return watchers.filter { $0.count <= count }
+        }
+        for watcher in told { watcher.arrived.resume() }
         await hold(request)
         return try answer(request)
     }

@@ -30,14 +30,26 @@ func withTransport(
 extension HTTPTransport {
     /// The failure of a call that must not succeed.
     func failure(of request: HTTPRequest) async throws -> HTTPFailure {
-        do { throw UnexpectedReply(status: try await send(request).status) } catch let failure as HTTPFailure
+        do { throw UnexpectedReply(status: try await send(request.patient).status) } catch let failure
+            as HTTPFailure
         {
             return failure
         }
     }
 
     func get(_ url: String, headers: [(name: String, value: String)] = []) async throws -> HTTPReply {
-        try await send(HTTPRequest(method: "GET", url: url, headers: headers))
+        try await send(HTTPRequest(method: "GET", url: url, headers: headers).patient)
+    }
+}
+
+extension HTTPRequest {
+    /// The request with more time than the default: all tests run side by side, and a call may stand still for long.
+    var patient: HTTPRequest {
+        var request = self
+        if timeoutMilliseconds == HTTPRequest(method: "GET", url: "").timeoutMilliseconds {
+            request.timeoutMilliseconds = 300_000
+        }
+        return request
     }
 }
 

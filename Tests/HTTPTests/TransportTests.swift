@@ -47,7 +47,7 @@ import Testing
             .bytes("HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n")
         } run: {
             server, transport in
-            let reply = try await transport.send(HTTPRequest(method: "HEAD", url: server.url))
+            let reply = try await transport.send(HTTPRequest(method: "HEAD", url: server.url).patient)
             #expect(reply.status == 200)
             #expect(reply.body.isEmpty)
         }

@@ -36,8 +36,9 @@ struct HTTPAttempt: Sendable {
                 var end = EffectEnd(
                     .outcome(.success(value.bytes), attempts: attempt, startedAt: startedAt), details)
                 end.hasFailed = false
-                end.keeps = WebhookEndpoint.change(call, reply, ambient.now)
-                if call.staleMilliseconds != nil { end.keeps = StaleReply.kept(value, of: call, ambient.now) }
+                end.keeps =
+                    WebhookEndpoint.change(call, reply, ambient.now)
+                    ?? StaleReply.kept(value, of: call, ambient.now)
                 return end
             }
             // A token can end before its time; one that is fresh and refused is a matter of rights.

@@ -258,9 +258,10 @@ struct RunActionsView {
     ) -> [(name: String, text: String)] {
         let byHand = [("result", "Set result"), ("skip", "Skip")]
         switch row.state {
-        case .waiting where !run.status.canBeRetried: return byHand
-        case .working where run.status == .running && !row.notes.isEmpty:
+        case .waiting where run.waits.contains { $0.kind == .retry && $0.address == row.address }:
             return [("retry-now", "Try now")] + byHand
+        case .waiting where !run.status.canBeRetried: return byHand
+        case .working where run.status == .running: return byHand
         case .failed where run.status.canBeRetried && hasStopped(run, row): return byHand
         default: return []
         }

@@ -132,9 +132,9 @@ extension RunView.WaitLine {
             sentence = "\(label): waits for the lock \(key)\(holder), for \(since) so far"
         case .gate(let ticket):
             let gate = relations.awaitedGates.first { $0.key == ticket.key }
-            let others = gate.map { $0.ahead > 0 ? ", \($0.ahead) wait before it" : "" } ?? ""
+            let others = gate.map { $0.ahead > 0 ? ", after \($0.ahead) others" : "" } ?? ""
             let why =
-                gate?.openUntil.map { ", where too many calls failed; the next is tried at \($0)" } ?? ""
+                gate?.openUntil.map { ", where too many calls failed (the next is tried at \($0))" } ?? ""
             sentence = "\(label): waits for its turn at \(ticket.key)\(why)\(others), for \(since) so far"
         case .child(let run): sentence = "\(label): waits for the run \(run) to end, for \(since) so far"
         case .started(let run): sentence = "\(label): starts the run \(run)"
