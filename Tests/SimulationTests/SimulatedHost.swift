@@ -319,8 +319,8 @@ final class SimulatedHost {
     private func outcome(of effect: Pending) async throws -> EffectResult? {
         if case .state(let key) = effect.start.effect {
             guard let run = executions[effect.run]?.run else { return nil }
-            return await StateValue.read(
-                key, of: run, in: journal, ambient: context.ambient, logger: Logger(label: "test"))
+            let reader = StoreReader(ambient: context.ambient, logger: Logger(label: "test"))
+            return try await StateValue.read(key, of: run, in: journal, reader)
         }
         guard case .http(let call) = effect.start.effect else {
             return .outcome(.success(JSON.bool(true).bytes), attempts: 1, startedAt: now)

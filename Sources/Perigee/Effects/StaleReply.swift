@@ -14,15 +14,17 @@ enum StaleReply {
 
     /// The end of a call, with the last good reply in the place of an error that another attempt might mend.
     static func instead(
-        of end: EffectEnd, _ call: HTTPCall, _ run: RunRecord, in journal: any Journal, now: Timestamp
-    ) async -> EffectEnd {
+        of end: EffectEnd, _ call: HTTPCall, _ run: RunRecord, in journal: any Journal, _ reader: StoreReader
+    ) async throws -> EffectEnd {
         guard let longest = call.staleMilliseconds,
             case .outcome(.failure(let failure), let attempts, let startedAt) = end.result,
-            (try? JSON(parsing: failure))?["retryable"] == true,
-            let value = try? await journal.state(
-                namespace: run.namespace, workflow: run.workflow, key: key(call)),
-            let kept = KeptReply(value), now.milliseconds - kept.at.milliseconds <= longest,
-            var reply = kept.reply.object
+            (try? JSON(parsing: failure))?["retryable"] == true
+        else { return end }
+        let value = try await reader.read {
+            try await journal.state(namespace: run.namespace, workflow: run.workflow, key: key(call))
+        }
+        guard let kept = value.flatMap(KeptReply.init), var reply = kept.reply.object,
+            reader.ambient.now <= kept.at.adding(milliseconds: longest)
         else { return end }
         reply["stale"] = true
         reply["stale_since"] = .string(kept.at.description)

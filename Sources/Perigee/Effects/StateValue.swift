@@ -1,11 +1,9 @@
-import Logging
 import PerigeeJournal
 
 /// `flow.state.get|set|add|delete`: durable values of the workflow.
 enum StateValue {
     /// The largest value, in bytes of JSON.
     static let maxBytes = 256 * 1024
-    private static let retryMilliseconds: Int64 = 1000
 
     static func plan(_ verb: String, _ arguments: JSON) throws(ScriptError) -> StepPlan {
         let key = arguments["key"]?.string ?? ""
@@ -51,26 +49,14 @@ enum StateValue {
         return known
     }
 
-    /// Reads a value; while the store can't be read, it is tried again.
-    ///
-    /// - Parameter workflow: whose value it is; that of the run if it is left out.
-    /// - Returns: `nil` if the task was cancelled.
+    /// Reads a value.
     static func read(
-        _ key: String, of run: RunRecord, workflow: String? = nil, in journal: any Journal,
-        ambient: any Ambient, logger: Logger
-    ) async -> EffectResult? {
-        let startedAt = ambient.now
-        while true {
-            do {
-                let value = try await journal.state(
-                    namespace: run.namespace, workflow: workflow ?? run.workflow, key: key)
-                return .outcome(.success(value ?? JSON.null.bytes), attempts: 1, startedAt: startedAt)
-            } catch {
-                guard !Task.isCancelled else { return nil }
-                logger.error("the database can't be read; trying again in 1 s: \(error)")
-                let again = ambient.now.adding(milliseconds: retryMilliseconds)
-                guard (try? await ambient.sleep(until: again)) != nil else { return nil }
-            }
+        _ key: String, of run: RunRecord, in journal: any Journal, _ reader: StoreReader
+    ) async throws -> EffectResult {
+        let startedAt = reader.ambient.now
+        let value = try await reader.read {
+            try await journal.state(namespace: run.namespace, workflow: run.workflow, key: key)
         }
+        return .outcome(.success(value ?? JSON.null.bytes), attempts: 1, startedAt: startedAt)
     }
 }

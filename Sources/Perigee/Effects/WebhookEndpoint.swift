@@ -1,6 +1,5 @@
 import Crypto
 import Foundation
-import Logging
 import PerigeeJournal
 
 /// The endpoints that answered a webhook with 410 Gone: they are sent nothing more until they are enabled again.
@@ -25,14 +24,15 @@ enum WebhookEndpoint {
 
     /// The end of a webhook whose endpoint is disabled; `nil` if it is to be sent.
     static func refusal(
-        of call: HTTPCall, _ run: RunRecord, in journal: any Journal, ambient: any Ambient, logger: Logger
-    ) async throws(CancellationError) -> EffectEnd? {
+        of call: HTTPCall, _ run: RunRecord, in journal: any Journal, _ reader: StoreReader
+    ) async throws -> EffectEnd? {
         guard let webhook = call.webhook, !webhook.enables else { return nil }
-        let read = await StateValue.read(
-            key(call), of: run, workflow: StateWrite.sharedWorkflow, in: journal, ambient: ambient,
-            logger: logger)
-        guard case .outcome(.success(let bytes), _, let startedAt) = read else { throw CancellationError() }
-        guard let since = (try? JSON(parsing: bytes))?["since"]?.string else { return nil }
+        let startedAt = call.since ?? reader.ambient.now
+        let value = try await reader.read {
+            try await journal.state(
+                namespace: run.namespace, workflow: StateWrite.sharedWorkflow, key: key(call))
+        }
+        guard let since = value.flatMap({ try? JSON(parsing: $0) })?["since"]?.string else { return nil }
         let error = ScriptError(
             code: "PG2172", kind: "http",
             message:
@@ -44,8 +44,7 @@ enum WebhookEndpoint {
                 "disabled_since": .string(since),
             ])
         return EffectEnd(
-            .outcome(
-                .failure(error.bytes), attempts: max(1, call.made), startedAt: call.since ?? startedAt))
+            .outcome(.failure(error.bytes), attempts: max(1, call.made), startedAt: startedAt))
     }
 
     /// The error of the webhook that an endpoint answered with 410.

@@ -46,6 +46,8 @@ final class RunServices: Sendable {
 
     var now: Timestamp { context.ambient.now }
 
+    private var reader: StoreReader { StoreReader(ambient: context.ambient, logger: logger) }
+
     func released() {
         dispatcher.released()
     }
@@ -56,17 +58,11 @@ final class RunServices: Sendable {
     ///
     /// - Throws: what is wrong with the script or the record for good.
     func prepare(_ claimed: ClaimedRun) async throws -> (compiled: CompiledBundle, entries: [Entry]) {
-        while true {
-            do {
-                return (
-                    try await compiled(claimed.run.bundle, workflow: claimed.run.workflow),
-                    try await entries(claimed.run)
-                )
-            } catch let error as JournalError where error.isOfTheDisk {
-                logger.error("the database can't be read; trying again in 1 s: \(error)")
-                try await context.ambient.sleep(
-                    until: now.adding(milliseconds: RunServices.retryMilliseconds))
-            }
+        try await reader.read(while: { ($0 as? JournalError)?.isOfTheDisk ?? false }) {
+            (
+                try await compiled(claimed.run.bundle, workflow: claimed.run.workflow),
+                try await entries(claimed.run)
+            )
         }
     }
 
@@ -103,9 +99,6 @@ final class RunServices: Sendable {
 
     // MARK: Committing
 
-    /// How long to wait before what the store could not do is tried again, in milliseconds.
-    private static let retryMilliseconds: Int64 = 1000
-
     /// Commits a batch; while the store can't be written at all, it is tried again: the runs wait, nothing is
     /// lost.
     ///
@@ -116,7 +109,7 @@ final class RunServices: Sendable {
                 return try await journal.commit(batch)
             } catch {
                 logger.error("the database can't be written; trying again in 1 s: \(error)")
-                let again = now.adding(milliseconds: RunServices.retryMilliseconds)
+                let again = now.adding(milliseconds: StoreReader.retryMilliseconds)
                 guard !Task.isCancelled, (try? await context.ambient.sleep(until: again)) != nil else {
                     return batch.map { _ in .failure(.io(path: "the database", detail: "\(error)")) }
                 }
@@ -185,9 +178,7 @@ final class RunServices: Sendable {
     func perform(_ effect: Effect, _ run: RunRecord) async -> EffectEnd? {
         switch effect {
         case .state(let key):
-            return await StateValue.read(
-                key, of: run, in: journal, ambient: context.ambient, logger: logger
-            ).map { EffectEnd($0) }
+            return try? await EffectEnd(StateValue.read(key, of: run, in: journal, reader))
         case .http(let call):
             return try? await send(call, run)
         case .call(let call):
@@ -196,14 +187,14 @@ final class RunServices: Sendable {
         }
     }
 
-    private func send(_ call: HTTPCall, _ run: RunRecord) async throws(CancellationError) -> EffectEnd {
-        let refusal = try await WebhookEndpoint.refusal(
-            of: call, run, in: journal, ambient: context.ambient, logger: logger)
-        if let refusal { return refusal }
+    private func send(_ call: HTTPCall, _ run: RunRecord) async throws -> EffectEnd {
+        if let refusal = try await WebhookEndpoint.refusal(of: call, run, in: journal, reader) {
+            return refusal
+        }
         let attempt = HTTPAttempt(
             transport: http.transport, ambient: context.ambient, secrets: secrets, tokens: http.tokens)
-        let end = try await attempt.perform(call)
-        return await StaleReply.instead(of: end, call, run, in: journal, now: now)
+        return try await StaleReply.instead(
+            of: try await attempt.perform(call), call, run, in: journal, reader)
     }
 
     // MARK: Telling

@@ -9,8 +9,6 @@ struct SecretFinder: Sendable {
     let ambient: any Ambient
     let logger: Logger
 
-    private static let retryMilliseconds: Int64 = 1000
-
     /// The value of a secret that is to be sent somewhere.
     ///
     /// - Parameter urls: everywhere that it is to be sent to.
@@ -24,7 +22,9 @@ struct SecretFinder: Sendable {
     }
 
     private func find(_ name: String) async throws -> (String, HostBinding) {
-        if let sealed = try await stored(name) {
+        let reader = StoreReader(ambient: ambient, logger: logger)
+        let stored = try await reader.read { try await journal.secret(name, namespace: box.namespace) }
+        if let sealed = stored {
             do throws(HostError) {
                 let value = try box.open(sealed)
                 if sealed.hosts.isEmpty { return (value, .anywhere) }
@@ -39,18 +39,6 @@ struct SecretFinder: Sendable {
         }
         guard let binding = provided.binding else { throw SecretRefusal.unreadableHosts(provided) }
         return (provided.value, binding)
-    }
-
-    /// Reads the store; while it can't be read, it is tried again.
-    private func stored(_ name: String) async throws -> SealedSecret? {
-        while true {
-            do { return try await journal.secret(name, namespace: box.namespace) } catch {
-                try Task.checkCancellation()
-                logger.error("the database can't be read; trying again in 1 s: \(error)")
-                try await ambient.sleep(
-                    until: ambient.now.adding(milliseconds: SecretFinder.retryMilliseconds))
-            }
-        }
     }
 }
 
