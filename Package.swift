@@ -124,7 +124,7 @@ let package = Package(
             name: "EngineTests",
             dependencies: [
                 "Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", "PerigeeTesting", "FaultyDisk",
-                logging,
+                crypto, logging,
             ],
             swiftSettings: house),
         .testTarget(

@@ -1,4 +1,4 @@
--- http.get|head|post|put|patch|delete(label, { … }), http.pages(label, { … }) and http.client{ … }
+-- http.get|head|post|put|patch|delete(label, { … }), http.pages and http.webhook(label, { … }), http.client{ … }
 local host = ...
 local options = host.load("options")
 local raise = host.load("errors")
@@ -102,7 +102,7 @@ local function send(name, label, given, url, defaults)
   local timeout, auth = given.timeout or defaults.timeout, given.auth or defaults.auth
   if type(auth) == "table" then host.load("http_auth")(verb, auth) end
   local asked = {
-    method = methods[name], url = url, query = given.query, headers = merged(defaults.headers, given.headers),
+    method = methods[name] or "POST", url = url, query = given.query, headers = merged(defaults.headers, given.headers),
     auth = auth, json = given.json, form = given.form, text = given.text,
     multipart = given.multipart and host.load("http_multipart")(verb, given.multipart),
     base64 = given.bytes and host.to_base64(given.bytes), idempotency_header = defaults.idempotency_header,
@@ -110,7 +110,7 @@ local function send(name, label, given, url, defaults)
     retry = retry(verb, given.retry or defaults.retry), idempotency = given.idempotency,
     max_bytes = given.max_bytes or defaults.max_bytes, once = given.once or nil,
     stale_milliseconds = given.stale_ok and options.duration(verb, "stale_ok", given.stale_ok) or nil,
-    gate = defaults.gate,
+    gate = defaults.gate, webhook = given.webhook,
   }
   if given.once then once(verb, given, asked) end
   if asked.gate and (given.fallback or given.stale_ok) then asked.gate = merged(asked.gate, { impatient = true }) end
@@ -155,6 +155,11 @@ function http.pages(label, given)
   return pages(label, given, options.need("http.pages", given, "url", "{ url = \"https://api.example/things\" }"), {})
 end
 
+--- An event for another system, signed by Standard Webhooks.
+function http.webhook(label, given)
+  return host.load("http_webhook")(label, given, {}, send)
+end
+
 --- A connector: the same verbs, with `path`, and what all its calls share.
 function http.client(given)
   options.check("http.client", given, connector)
@@ -171,6 +176,9 @@ function http.client(given)
     options.label("http.pages", label)
     call = options.check("http.pages", call, connector_paging)
     return pages(label, call, target("http.pages", call), defaults)
+  end
+  function client.webhook(label, call)
+    return host.load("http_webhook")(label, call, defaults, send, target)
   end
   for name in pairs(methods) do
     local verb = "http." .. name

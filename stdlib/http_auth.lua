@@ -2,19 +2,11 @@
 local host = ...
 local options = host.load("options")
 local raise = host.load("errors")
+local secret = host.load("given_secret")
 
 local oauth2 = { token_url = "string", client_id = { "string", "userdata" }, client_secret = true, scope = "string",
                  audience = "string" }
 local hmac = { secret = true, header = "string", algorithm = "string", prefix = "string", encoding = "string" }
-
--- What proves who is calling is recorded with the step, so it may be given by its name alone.
-local function secret(verb, given, name)
-  if type(options.need(verb, given, name, name .. " = secret \"NAME\"")) ~= "userdata" then
-    raise { code = "PG1141", kind = "script", name = name,
-            message = ("%s: `%s` is not given as a secret."):format(verb, name),
-            hint = ("Write %s = secret \"NAME\", so that it is never recorded."):format(name) }
-  end
-end
 
 local function one_of(verb, given, name, values)
   if given[name] == nil then return end

@@ -181,7 +181,8 @@ public protocol Journal: Sendable {
     /// is no such run.
     func relations(run id: String) async throws -> RunRelations?
 
-    /// A durable value of a workflow (see ``Commit/writes``); `nil` if there is none.
+    /// A durable value of a workflow, or of the namespace (see ``Commit/writes`` and
+    /// ``StateWrite/sharedWorkflow``); `nil` if there is none.
     func state(namespace: String, workflow: String, key: String) async throws -> Payload?
 
     /// A page of runs, newest first.

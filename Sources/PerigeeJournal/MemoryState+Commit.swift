@@ -70,7 +70,8 @@ extension MemoryState {
     private mutating func write(_ number: Int64, _ writes: [StateWrite], at: Timestamp) {
         for write in writes {
             let record = self[number].record
-            let name = Name(namespace: record.namespace, first: record.workflow, second: write.key)
+            let name = Name(
+                namespace: record.namespace, first: write.owner(record.workflow), second: write.key)
             do throws(NoSum) {
                 values[name] = try write.applied(to: values[name])
             } catch {

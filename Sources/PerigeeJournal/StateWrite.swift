@@ -1,4 +1,4 @@
-/// A change of one durable value of a workflow (`flow.state`).
+/// A change of one durable value of a workflow (`flow.state`), or of a namespace.
 public struct StateWrite: Hashable, Sendable {
     public enum Change: Hashable, Sendable {
         /// The value is this from now on, any JSON value.
@@ -9,14 +9,25 @@ public struct StateWrite: Hashable, Sendable {
         case delete
     }
 
-    /// The value's name, 1 to 512 bytes; unique in the namespace and workflow of the run that writes.
+    /// The value's name, 1 to 512 bytes; unique among the values of its workflow, or of the namespace.
     public var key: String
     public var change: Change
+    /// Whether the value belongs to the namespace of the run that writes, and not to its workflow.
+    public var isShared: Bool
 
-    public init(key: String, change: Change) {
+    /// What stands for the workflow in ``Journal/state(namespace:workflow:key:)`` where a value is the namespace's.
+    public static let sharedWorkflow = ""
+
+    public init(key: String, change: Change, isShared: Bool = false) {
         self.key = key
         self.change = change
+        self.isShared = isShared
     }
+
+    /// The workflow that the value belongs to.
+    ///
+    /// - Parameter workflow: that of the run that writes.
+    package func owner(_ workflow: String) -> String { isShared ? StateWrite.sharedWorkflow : workflow }
 
     /// The value after this change.
     ///

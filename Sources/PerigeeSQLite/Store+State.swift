@@ -9,13 +9,14 @@ extension Store {
         ) { try $0.payload() }
     }
 
-    /// Changes values of a run's workflow; what can't be added is shown in the run.
+    /// Changes values of a run's workflow or namespace; what can't be added is shown in the run.
     func write(_ writes: [StateWrite], of run: RunHead, at: Timestamp) throws {
         for write in writes {
-            let place: [Value] = [run.namespace, run.workflow, write.key]
+            let workflow = write.owner(run.workflow)
+            let place: [Value] = [run.namespace, workflow, write.key]
             let before: Payload? =
                 if case .add = write.change {
-                    try state(namespace: run.namespace, workflow: run.workflow, key: write.key)
+                    try state(namespace: run.namespace, workflow: workflow, key: write.key)
                 } else { nil }
             let after: Payload?
             do { after = try write.applied(to: before) } catch {

@@ -20,6 +20,21 @@ extension JournalContract {
                 try expectEqual(
                     try await scene.journal.state(namespace: "other", workflow: "onboarding", key: "a"), nil)
             },
+            Check(area: "state", promise: "a value of the namespace is none of the workflow") { scene in
+                let number = try await scene.startClaimed("run_1")
+                let add = StateWrite(key: "a", change: .add(1), isShared: true)
+                let own = StateWrite(key: "a", change: .set(payload("7")))
+                try await scene.write(number, [add, own, add])
+                let shared = StateWrite.sharedWorkflow
+                try expectEqual(try await scene.value("a"), payload("7"))
+                try expectEqual(try await scene.value("a", workflow: shared), payload("2"))
+                try expectEqual(
+                    try await scene.journal.state(namespace: "other", workflow: shared, key: "a"), nil)
+                try await scene.write(
+                    number, [StateWrite(key: "a", change: .delete, isShared: true)])
+                try expectEqual(try await scene.value("a"), payload("7"))
+                try expectEqual(try await scene.value("a", workflow: shared), nil)
+            },
             Check(area: "state", promise: "what two runs add is all there") { scene in
                 let one = try await scene.startClaimed("run_1")
                 let two = try await scene.startClaimed("run_2")

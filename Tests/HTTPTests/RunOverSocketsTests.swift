@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import Perigee
 import PerigeeHTTP
@@ -31,7 +32,8 @@ private struct Answer: Codable, Equatable, Sendable {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         try Data(script.utf8).write(to: folder.appendingPathComponent("call.lua"))
         var options = HostOptions()
-        options.settings = Settings(secret: { $0 == "KEY" ? "s3cret" : nil }, config: { _ in nil })
+        options.settings = Settings(
+            secret: { ["KEY": "s3cret", "HOOK": "whsec_MDEyMzQ1Njc4OWFiY2RlZg"][$0] }, config: { _ in nil })
         let host = WorkflowHost(
             journal: MemoryJournal(), scripts: folder.path, http: transport, options: options)
         let running = Task { try await host.run() }
@@ -82,6 +84,49 @@ private struct Answer: Codable, Equatable, Sendable {
                 call.split(separator: "\r\n").first { $0.hasPrefix("traceparent: 00-") }
             }
             #expect(Set(spans).count == 3)
+        }
+    }
+
+    @Test func `a webhook is verified by its receiver at every attempt, and follows no redirect`()
+        async throws
+    {
+        let count = Mutex(0)
+        try await withServer { _ in
+            let attempt = count.withLock { count in
+                count += 1
+                return count
+            }
+            switch attempt {
+            case 1: return .redirect(307, to: "/elsewhere")
+            case 2: return .reply("404 Not Found")
+            default: return .reply("200 OK", body: "thanks")
+            }
+        } run: { server, transport in
+            let script = """
+                return workflow { name = "Call", run = function()
+                  local reply = http.webhook("Tell", { url = "\(server.url)/hook", secret = secret "HOOK",
+                    type = "deal.won", data = { customer = "Müller" }, retry = { "0s", "0s" } })
+                  return { text = reply.body, attempts = reply.attempts }
+                end }
+                """
+            let answer = try await run(script, transport)
+            #expect(answer == Answer(text: "thanks", attempts: 3))
+            let requests = server.requests
+            #expect(requests.count == 3)
+            for request in requests {
+                #expect(request.hasPrefix("POST /hook "))
+                let lines = request.split(separator: "\r\n", omittingEmptySubsequences: false)
+                func header(_ name: String) -> Substring {
+                    lines.first { $0.hasPrefix("\(name): ") }?.dropFirst(name.count + 2) ?? ""
+                }
+                let body = lines.last ?? ""
+                let content = "\(header("webhook-id")).\(header("webhook-timestamp")).\(body)"
+                let code = HMAC<SHA256>.authenticationCode(
+                    for: Data(content.utf8), using: SymmetricKey(data: Data("0123456789abcdef".utf8)))
+                #expect(header("webhook-signature") == "v1,\(Data(code).base64EncodedString())")
+                #expect(body.contains("Müller"))
+            }
+            #expect(Set(requests.map { $0.split(separator: "\r\n").last }).count == 1)
         }
     }
 

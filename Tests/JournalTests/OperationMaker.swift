@@ -294,7 +294,7 @@ struct OperationMaker {
                 case 2: .add(.double(0.5))
                 default: .add(.int(chance(90) ? 1 : .max))
                 }
-            commit.writes.append(StateWrite(key: pick(["s1", "s2"]), change: change))
+            commit.writes.append(StateWrite(key: pick(["s1", "s2"]), change: change, isShared: chance(20)))
         }
         if chance(25) { commit.starts.append(child(of: commit.run, now: now)) }
         let isContinued = if case .ended(.continued, _, _) = commit.next { true } else { false }

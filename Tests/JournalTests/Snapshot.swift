@@ -25,8 +25,10 @@ extension Journal {
                 query.cursor = page.nextCursor
             } while query.cursor != nil
             facts.append(try await schedules(namespace: namespace))
-            for (workflow, key) in [("a", "s1"), ("a", "s2"), ("b", "s1"), ("b", "s2")] {
-                facts.append(try await state(namespace: namespace, workflow: workflow, key: key))
+            for workflow in ["a", "b", StateWrite.sharedWorkflow] {
+                for key in ["s1", "s2"] {
+                    facts.append(try await state(namespace: namespace, workflow: workflow, key: key))
+                }
             }
             facts.append(try await approvals(namespace: namespace, status: nil, limit: 500))
             facts.append(try await secrets(namespace: namespace))

@@ -358,7 +358,7 @@ final class SimulatedHost {
         guard let call = effect.call else {
             return .outcome(.success(JSON.bool(true).bytes), attempts: 1, startedAt: now)
         }
-        let request = try call.request(attempt: 1, secrets: [:])
+        let request = try call.request(attempt: 1, secrets: [:], now: now)
         let url = URLComponents(string: request.url)?.path ?? ""
         let key = request.headers.first { $0.name == "Idempotency-Key" }?.value ?? "none"
         let seen = world.calls[key]

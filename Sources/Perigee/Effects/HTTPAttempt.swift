@@ -30,13 +30,15 @@ struct HTTPAttempt: Sendable {
                 return EffectEnd(
                     .outcome(.failure(error.bytes), attempts: attempt, startedAt: startedAt), details)
             } catch { throw CancellationError() }
-            if case .success(let reply) = result, reply.status < 400 {
+            if case .success(let reply) = result, call.isGood(reply) {
                 details.append(detail(call, result, attempt, retryIn: nil))
                 let value = HTTPAttempt.value(reply, attempts: attempt, withBody: call.method != "HEAD")
                 var end = EffectEnd(
                     .outcome(.success(value.bytes), attempts: attempt, startedAt: startedAt), details)
                 end.hasFailed = false
-                end.keeps = StaleReply.kept(value, of: call, ambient.now)
+                end.keeps =
+                    WebhookEndpoint.change(call, reply, ambient.now)
+                    ?? StaleReply.kept(value, of: call, ambient.now)
                 return end
             }
             // A token can end before its time; one that is fresh and refused is a matter of rights.
@@ -61,6 +63,9 @@ struct HTTPAttempt: Sendable {
             }
             var end = EffectEnd(next, details)
             if case .success = access { end.hasFailed = result.isFailureOfDestination }
+            if case .success(let reply) = result {
+                end.keeps = WebhookEndpoint.change(call, reply, ambient.now)
+            }
             return end
         }
     }
@@ -96,11 +101,12 @@ struct HTTPAttempt: Sendable {
 
     private func send(
         _ call: HTTPCall, _ attempt: Int, _ secrets: [String: String], _ access: Result<Access?, HTTPFailure>
-    ) async throws(ScriptError) -> Result<HTTPReply, HTTPFailure> {
+    ) async throws -> Result<HTTPReply, HTTPFailure> {
         switch access {
         case .failure(let failure): return .failure(failure)
         case .success(let access):
-            let request = try call.request(attempt: attempt, secrets: secrets, token: access?.token)
+            let request = try call.request(
+                attempt: attempt, secrets: secrets, token: access?.token, now: ambient.now)
             let redaction = Redaction(
                 secrets: secrets,
                 authorization: request.headers.first { $0.name.lowercased() == "authorization" }?.value,
@@ -189,6 +195,9 @@ struct HTTPAttempt: Sendable {
             fields["status"] = .int(Int64(reply.status))
             fields["retryable"] = .bool(call.retry.retries(status: reply.status, kind: "http"))
             fields["response"] = HTTPAttempt.value(reply, attempts: nil)
+            if let webhook = call.webhook, webhook.isGone(reply) {
+                return WebhookEndpoint.gone(call, fields)
+            }
             let type = reply.header("Content-Type")
             let said = ReplyText.decode(reply.body, contentType: type).map { String($0.prefix(300)) } ?? ""
             return ScriptError(

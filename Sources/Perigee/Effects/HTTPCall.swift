@@ -12,6 +12,8 @@ struct HTTPCall: Sendable {
     let gate: GateTicket?
     /// Whether it is sent at most once.
     let isOnce: Bool
+    /// How it is signed where it is a webhook.
+    let webhook: Webhook?
     /// How old the last good reply may be that is given in place of none, in milliseconds.
     let staleMilliseconds: Int64?
     /// The same for every attempt and every recovery; `nil` for GET and HEAD.
@@ -56,12 +58,15 @@ struct HTTPCall: Sendable {
             )
         }
         self.url = url
-        retry = try RetryPolicy(arguments["retry"])
         gate = arguments["gate"].map { HTTPCall.ticket($0, url: url, arguments) }
         isOnce = arguments["once"] == true
         staleMilliseconds = arguments["stale_milliseconds"]?.int
         let isSafe = method == "GET" || method == "HEAD"
-        stepKey = HTTPCall.key(run: run.id, address: step.address)
+        let stepKey = HTTPCall.key(run: run.id, address: step.address)
+        self.stepKey = stepKey
+        let signing = secrets.first { HTTPCall.path($0) == ["webhook", "secret"] }
+        webhook = arguments["webhook"].map { Webhook($0, secret: signing?.name, stepKey: stepKey) }
+        retry = try RetryPolicy(arguments["retry"], isWebhook: webhook != nil)
         idempotencyKey = arguments["idempotency"]?.string ?? (isSafe ? nil : stepKey)
         idempotencyHeader = IdempotencyHeader(arguments["idempotency_header"])
     }
@@ -92,10 +97,11 @@ struct HTTPCall: Sendable {
     /// - Parameters:
     ///   - secrets: as ``secretValues(_:)`` gave them.
     ///   - token: the access token, where the call has ``clientCredentials(_:)``.
-    /// - Throws: ``ScriptError`` for a header that can't be sent.
+    ///   - now: when the attempt is made.
+    /// - Throws: ``ScriptError`` for a header that can't be sent, ``SecretRefusal`` for a secret that can't sign.
     func request(
-        attempt: Int, secrets: [String: String], token: String? = nil
-    ) throws(ScriptError) -> HTTPRequest {
+        attempt: Int, secrets: [String: String], token: String? = nil, now: Timestamp
+    ) throws -> HTTPRequest {
         let filled = filled(secrets)
         var headers = try HTTPCall.headers(filled["headers"])
         let body = HTTPBody(filled, key: stepKey)
@@ -107,6 +113,10 @@ struct HTTPCall: Sendable {
             let proof = try HTTPAuthorization(auth).headers(body: body.bytes, token: token)
             headers.append(contentsOf: proof)
             secretHeaders.formUnion(proof.map { $0.name.lowercased() })
+        }
+        if let webhook {
+            let secret = filled["webhook"]?["secret"]?.string ?? ""
+            headers.append(contentsOf: try webhook.headers(secret, body: body.bytes, now: now))
         }
         var defaults = [("User-Agent", "Perigee"), ("X-Correlation-Id", correlationID)]
         let trace = TraceParent.value(correlation: correlationID, step: stepKey, attempt: attempt)

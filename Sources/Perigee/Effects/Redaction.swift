@@ -14,7 +14,8 @@ struct Redaction: Sendable {
     init(secrets: [String: String], authorization: String?, token: String?) {
         if let token { hide(token, as: "[token]") }
         for (name, value) in secrets.sorted(by: { $0.key < $1.key }) {
-            let forms = [value, HTTPBody.percentEncoded(value), Redaction.inQuery(value)]
+            let encoded = [HTTPBody.percentEncoded(value), Redaction.inQuery(value)]
+            let forms = [value] + encoded + WebhookKey.texts(in: value)
             for form in forms { hide(form, as: "[secret \(name)]") }
         }
         if let credentials = authorization?.split(separator: " ").last.map(String.init) {

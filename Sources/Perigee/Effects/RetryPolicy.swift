@@ -15,12 +15,30 @@ struct RetryPolicy: Sendable {
     /// Statuses (429), classes ("5xx"), "network" and "timeout".
     var on: Set<JSON> = [408, 425, 429, "5xx", "network", "timeout"]
 
+    /// Statuses that are final, whatever `on` says.
+    private var final: Set<Int> = []
+
     /// The longest `Retry-After` that is honoured, in milliseconds.
     static let maxRetryAfter: Int64 = 3_600_000
 
+    /// The delays of Standard Webhooks: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h.
+    private static let webhookDelays: [Int64] = [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400]
+        .map { $0 * 1000 }
+
     /// Reads `retry = {…}`, as the stdlib gave it.
-    init(_ given: JSON?) throws(ScriptError) {
-        guard let given else { return }
+    ///
+    /// - Parameter isWebhook: whether everything but success and 410 is worth another attempt.
+    init(_ given: JSON?, isWebhook: Bool = false) throws(ScriptError) {
+        if isWebhook {
+            on = ["3xx", "4xx", "5xx", "network", "timeout"]
+            final = [410]
+        }
+        guard let given else {
+            guard isWebhook else { return }
+            delays = RetryPolicy.webhookDelays
+            maxAttempts = Int64(RetryPolicy.webhookDelays.count) + 1
+            return
+        }
         if let list = given["delays"]?.array {
             delays = list.compactMap(\.int)
             maxAttempts = Int64(list.count) + 1
@@ -47,6 +65,7 @@ struct RetryPolicy: Sendable {
     ///   - kind: `network` or `timeout` if there was none.
     func retries(status: Int?, kind: String) -> Bool {
         guard let status else { return on.contains(.string(kind)) }
+        guard !final.contains(status) else { return false }
         return on.contains(.int(Int64(status))) || on.contains(.string("\(status / 100)xx"))
     }
 

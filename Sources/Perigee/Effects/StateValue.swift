@@ -36,7 +36,7 @@ enum StateValue {
 
     static func known(_ key: String, after writes: [StateWrite]) -> Known {
         var known = Known.untouched
-        for write in writes where write.key == key {
+        for write in writes where write.key == key && !write.isShared {
             switch (write.change, known) {
             case (.set(let value), _): known = .value(value)
             case (.delete, _): known = .value(nil)

@@ -180,14 +180,21 @@ final class RunServices: Sendable {
         case .state(let key):
             return try? await EffectEnd(StateValue.read(key, of: run, in: journal, reader))
         case .http(let call):
-            let attempt = HTTPAttempt(
-                transport: http.transport, ambient: context.ambient, secrets: secrets, tokens: http.tokens)
-            guard let end = try? await attempt.perform(call) else { return nil }
-            return try? await StaleReply.instead(of: end, call, run, in: journal, reader)
+            return try? await send(call, run)
         case .call(let call):
             let result = await functions.perform(call, ambient: context.ambient)
             return Task.isCancelled ? nil : EffectEnd(result)
         }
+    }
+
+    private func send(_ call: HTTPCall, _ run: RunRecord) async throws -> EffectEnd {
+        if let refusal = try await WebhookEndpoint.refusal(of: call, run, in: journal, reader) {
+            return refusal
+        }
+        let attempt = HTTPAttempt(
+            transport: http.transport, ambient: context.ambient, secrets: secrets, tokens: http.tokens)
+        return try await StaleReply.instead(
+            of: try await attempt.perform(call), call, run, in: journal, reader)
     }
 
     // MARK: Telling

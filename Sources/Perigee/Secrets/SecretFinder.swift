@@ -75,4 +75,11 @@ struct SecretRefusal: Error {
             "PG2191", "The hosts of the secret \"\(secret.name)\" (\(secret.source)) can't be read.",
             "Write them as api.example, *.example or api.example:8443, separated by commas.")
     }
+
+    static func noWebhookKey(_ name: String) -> SecretRefusal {
+        SecretRefusal(
+            "PG2173", "The secret \"\(name)\" holds no key that webhooks can be signed with.",
+            "Set it to whsec_ or whsk_ and a key in Base64, or to several of these with spaces between them; "
+                + "then retry the run.")
+    }
 }
