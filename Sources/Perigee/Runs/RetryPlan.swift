@@ -68,7 +68,9 @@ struct AwaitedRun {
     var sequence: Int
     var wait: Wait
 
-    /// Those of a run. What it called with a key is left out: the key says which run is meant when it is called again.
+    /// Those of a run.
+    ///
+    /// What it called with a key is left out: the key says which run is meant when it is called again.
     static func all(in history: RunHistory) -> [AwaitedRun] {
         guard history.run.status == .attention else { return [] }
         let own = RunLog.valid(history.entries).filter { !$0.isOfHook }
