@@ -152,6 +152,7 @@ extension HTTPFailure {
                 hint:
                     "Make fewer calls to it at once: `at_once` of a connector lets the others wait their turn."
             )
+            isUnsent = true
         default:
             self.init(
                 kind: .network, code: "PG2002", message: networkSentence(error, destination.name),

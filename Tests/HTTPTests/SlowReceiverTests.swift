@@ -7,10 +7,10 @@ import PerigeeJournal
 import Synchronization
 import Testing
 
-/// Counts the attempts under way to each host and port.
-private final class CountedTransport: HTTPTransport {
+/// Sees which calls are made to which port, by their idempotency keys.
+private final class SeenCalls: HTTPTransport {
     private let base: AsyncHTTPTransport
-    private let underWay = Mutex<[Int?: Int]>([:])
+    private let keys = Mutex<[Int?: Set<String>]>([:])
     private let changes: AsyncStream<Void>
     private let sink: AsyncStream<Void>.Continuation
 
@@ -21,29 +21,24 @@ private final class CountedTransport: HTTPTransport {
 
     func send(_ request: HTTPRequest) async throws(HTTPFailure) -> HTTPReply {
         let port = URLComponents(string: request.url)?.port
-        count(port, by: 1)
-        defer { count(port, by: -1) }
+        let key = request.headers.first { $0.name == "Idempotency-Key" }?.value ?? ""
+        keys.withLock { _ = $0[port, default: []].insert(key) }
+        sink.yield()
         return try await base.send(request)
     }
 
-    func count(_ port: Int) -> Int { underWay.withLock { $0[port] ?? 0 } }
-
-    /// Waits until so many are under way.
+    /// Waits until so many different ones were begun.
     func wait(for count: Int, to port: Int) async {
-        if self.count(port) == count { return }
-        for await _ in changes where self.count(port) == count { return }
-    }
-
-    private func count(_ port: Int?, by change: Int) {
-        underWay.withLock { $0[port, default: 0] += change }
-        sink.yield()
+        func isThere() -> Bool { keys.withLock { $0[port]?.count ?? 0 } >= count }
+        if isThere() { return }
+        for await _ in changes where isThere() { return }
     }
 }
 
 @Suite(.timeLimit(.minutes(5))) struct SlowReceiverTests {
     private static let script = """
         return workflow { input = { url = "string" }, run = function(input)
-          return http.post("Ask", { url = input.url, timeout = "5m" }).json.n
+          return http.post("Ask", { url = input.url, timeout = "5m", retry = { max_attempts = 1 } }).json.n
         end }
         """
 
@@ -84,17 +79,18 @@ private final class CountedTransport: HTTPTransport {
         try await withServer { _ in
             .bytes(reply)
         } run: { fast, base in
-            let transport = CountedTransport(base)
+            let transport = SeenCalls(base)
             try await withHost(transport) { host in
                 let waiting = try await start(host, 1000, slow)
                 await transport.wait(for: 1000, to: slow.port)
                 let others = try await start(host, 20, fast)
                 try await expectCompleted(host, others)
-                #expect(transport.count(slow.port) == 1000)
                 #expect(fast.requests.count == 20)
+                for id in waiting { #expect(try await !host.run(id: id).status.isFinal) }
                 answered.succeed()
                 try await expectCompleted(host, waiting)
-                #expect(Set(slow.requests).count == 1000)
+                // Those that had no connection waited on; nothing was sent twice.
+                #expect(slow.requests.count == 1000)
             }
         }
         try await slow.stop()

@@ -51,6 +51,7 @@ struct HTTPAttempt: Sendable {
                 call.made = attempt
                 continue
             }
+            if let end = busy(call, result, startedAt, details) { return end }
             let delay = delay(call, result, after: attempt)
             details.append(detail(call, result, attempt, retryIn: delay))
             let next: EffectResult
@@ -68,6 +69,28 @@ struct HTTPAttempt: Sendable {
             }
             return end
         }
+    }
+
+    /// What follows where nothing could be sent for want of a connection; `nil` where that is not so, or was for too
+    /// long.
+    private func busy(
+        _ call: HTTPCall, _ result: Result<HTTPReply, HTTPFailure>, _ startedAt: Timestamp,
+        _ details: [AttemptDetail]
+    ) -> EffectEnd? {
+        guard case .failure(let failure) = result, failure.isUnsent,
+            let delay = bounded(1000 + Int64(ambient.randomUInt64() % 1000), call)
+        else { return nil }
+        let detail = detail(call, result, call.made + 1, retryIn: delay)
+        return EffectEnd(
+            .again(
+                at: ambient.now.adding(milliseconds: delay), attempts: call.made, startedAt: startedAt),
+            details + [detail])
+    }
+
+    /// A delay, unless the attempts end before it has passed.
+    private func bounded(_ delay: Int64, _ call: HTTPCall) -> Int64? {
+        guard let longest = call.retry.maxDurationMilliseconds, let since = call.since else { return delay }
+        return ambient.now.milliseconds - since.milliseconds + delay < longest ? delay : nil
     }
 
     /// Why a call was not sent.
@@ -139,11 +162,7 @@ struct HTTPAttempt: Sendable {
         }
         let delay = call.retry.delay(
             after: attempt, retryAfter: retryAfter, random: ambient.randomUInt64())
-        guard let delay, let longest = call.retry.maxDurationMilliseconds, let since = call.since else {
-            return delay
-        }
-        let spent = ambient.now.milliseconds - since.milliseconds
-        return spent + delay < longest ? delay : nil
+        return delay.flatMap { bounded($0, call) }
     }
 
     private func detail(

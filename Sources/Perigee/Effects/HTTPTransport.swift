@@ -81,6 +81,8 @@ public struct HTTPFailure: Error, Sendable {
     public var code: String
     public var message: String
     public var hint: String
+    /// Whether nothing was sent because too much is on its way to the receiver already: it counts as no attempt.
+    public var isUnsent = false
 
     public init(kind: Kind, code: String, message: String, hint: String) {
         self.kind = kind
