@@ -7,6 +7,8 @@ struct OperationMaker {
     private var made = 0
     /// The runs that there are.
     private var known: [RunRecord] = []
+    /// The batch that was created last.
+    private var lastBatch = "bat_1"
     /// The limits of `concurrency` that versions have.
     var limits: [Int?] = [nil, 1, 2, 3]
     private let hosts = ["host-1", "host-2", "host-3"]
@@ -172,8 +174,11 @@ struct OperationMaker {
             let chosen = (0..<Int.random(in: 0...8, using: &random)).map { _ in
                 runs.randomElement(using: &random)?.id ?? "none"
             }
+            lastBatch = batch
             return .createBatch(batch, runs: chosen)
-        case 1: return .steerBatch(batch, pick(Batch.Status.allCases))
+        case 1:
+            // The others may all have ended.
+            return .steerBatch(chance(50) ? lastBatch : batch, pick(Batch.Status.allCases))
         default: return .refuseItem(batch: batch, run: runs.randomElement(using: &random)?.id ?? "none")
         }
     }
