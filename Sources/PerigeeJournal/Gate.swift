@@ -201,7 +201,9 @@ package struct Gate: Hashable, Sendable {
         }
     }
 
-    private mutating func count(endedAt moment: Timestamp) {
+    private mutating func count(endedAt end: Timestamp) {
+        // Moments are cut to whole milliseconds, and it must not count too short.
+        let moment = end.adding(milliseconds: 1)
         // A hundredth of the period is told apart, so that a high limit takes no more room than a low one.
         let grain = longestPeriod / 100
         if let last = ended.indices.last, moment >= ended[last].to,

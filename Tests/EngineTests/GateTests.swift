@@ -67,9 +67,9 @@ struct GateTests {
             #expect(waiting.status == .waiting)
             let gate = try #require(try await test.journal.relations(run: ids[3])?.awaitedGates.first)
             #expect(gate.key == "a.example" && gate.ahead == 2)
-            #expect(gate.nextAt == test.clock.now.adding(milliseconds: 10_000))
+            #expect(gate.nextAt == test.clock.now.adding(milliseconds: 10_001))
             for next in [ids[3], ids[1], ids[2]] {
-                test.clock.advance(milliseconds: 10_000)
+                test.clock.advance(milliseconds: 10_001)
                 _ = try await test.run(next, reaches: .completed)
             }
             #expect(paths(test) == ["m1", "f1", "m2", "m3"])
@@ -99,7 +99,7 @@ struct GateTests {
         try await second.run { test in
             _ = try await test.until(ids[0], isInLine)
             #expect(test.world.calls.isEmpty)
-            test.clock.advance(milliseconds: 60_000)
+            test.clock.advance(milliseconds: 60_001)
             for id in [ids[0], ids[2]] { _ = try await test.run(id, reaches: .completed) }
             #expect(Set(paths(test)) == ["slow", "3"])
             #expect(first.world.requests.first?.header("Idempotency-Key") != nil)
