@@ -15,9 +15,9 @@ extension Store {
     func leaveGate(
         _ wait: String, _ ticket: GateTicket, of namespace: String, hasFailed: Bool?, at now: Timestamp
     ) throws -> Bool {
-        guard var gate = try gate(ticket.key, of: namespace) else { return false }
-        gate.end(wait, ticket, hasFailed: hasFailed, at: now)
-        return try answerAtGate(ticket.key, of: namespace, as: gate, at: now)
+        guard var kept = try gate(ticket.key, of: namespace) else { return false }
+        kept.gate.end(wait, ticket, hasFailed: hasFailed, at: now)
+        return try answerAtGate(ticket.key, of: namespace, as: kept, at: now)
     }
 
     /// Answers those who wait at gates that may have opened by now.
@@ -34,13 +34,10 @@ extension Store {
     /// - Parameter changed: how it stands, if that is not kept yet.
     /// - Returns: whether a claim has something to do that it had not before.
     private func answerAtGate(
-        _ key: String, of namespace: String, as changed: Gate? = nil, at now: Timestamp
+        _ key: String, of namespace: String, as changed: KeptGate? = nil, at now: Timestamp
     ) throws -> Bool {
-        let dueBefore =
-            try first(
-                "SELECT due_at FROM gates WHERE namespace = ? AND key = ?", [namespace, key]
-            ) { try $0.optionalTime() } ?? nil
-        var gate = try changed ?? self.gate(key, of: namespace) ?? Gate()
+        let kept = try changed ?? self.gate(key, of: namespace)
+        var gate = kept?.gate ?? Gate()
         var wakes = false
         while let (candidate, reply) = gate.next(of: try candidates(key, of: namespace), at: now) {
             let wait = try first("SELECT run FROM waits WHERE number = ?", [candidate.place]) {
@@ -58,7 +55,7 @@ extension Store {
                 namespace, key, gate.json.bytes.blob, gate.dueAt?.milliseconds,
                 gate.forgetAt?.milliseconds,
             ])
-        return wakes || gate.dueAt.map { $0 < dueBefore ?? Timestamp(milliseconds: .max) } ?? false
+        return wakes || gate.dueAt.map { $0 < kept?.dueAt ?? Timestamp(milliseconds: .max) } ?? false
     }
 
     /// Of each workflow the wait that came first, of those that wait however long and of those that do not.
@@ -76,34 +73,37 @@ extension Store {
         }
     }
 
-    private func gate(_ key: String, of namespace: String) throws -> Gate? {
-        try first("SELECT state FROM gates WHERE namespace = ? AND key = ?", [namespace, key]) { row in
+    /// A gate, and when the next could be let through by the time alone as it was kept.
+    private typealias KeptGate = (gate: Gate, dueAt: Timestamp?)
+
+    private func gate(_ key: String, of namespace: String) throws -> KeptGate? {
+        try first("SELECT state, due_at FROM gates WHERE namespace = ? AND key = ?", [namespace, key]) {
+            row in
             guard let gate = Gate(try JSON(parsing: try row.payload())) else {
                 throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "the gate \(key) can't be read")
             }
-            return gate
+            return (gate, try row.optionalTime())
         }
     }
 
     func awaitedGates(_ number: Int64) throws -> [AwaitedGate] {
         let waits = try all(
             """
-            SELECT w.target, w.namespace, g.due_at, (
+            SELECT w.target, w.namespace, (
                 SELECT COUNT(*) FROM waits o WHERE o.namespace = w.namespace AND o.kind = 8
                     AND o.target = w.target AND o.answered_at IS NULL AND o.number < w.number)
-            FROM waits w LEFT JOIN gates g ON g.namespace = w.namespace AND g.key = w.target
-            WHERE w.run = ? AND w.kind = 8 AND w.answered_at IS NULL ORDER BY w.number
+            FROM waits w WHERE w.run = ? AND w.kind = 8 AND w.answered_at IS NULL ORDER BY w.number
             """, [number]
         ) { row in
             (
                 key: try row.next() as String, namespace: try row.next() as String,
-                dueAt: try row.optionalTime(), ahead: try row.next() as Int
+                ahead: try row.next() as Int
             )
         }
         return try waits.map { wait in
-            AwaitedGate(
-                key: wait.key, ahead: wait.ahead,
-                openUntil: try gate(wait.key, of: wait.namespace)?.openUntil, nextAt: wait.dueAt)
+            let kept = try gate(wait.key, of: wait.namespace)
+            return AwaitedGate(
+                key: wait.key, ahead: wait.ahead, openUntil: kept?.gate.openUntil, nextAt: kept?.dueAt)
         }
     }
 

@@ -162,6 +162,7 @@ extension Store {
     /// Fills in why runs can't begin yet; each line is looked at once.
     func withBlockages(_ runs: [RunRecord]) throws -> [RunRecord] {
         var keys: [Line: [(number: Int64, id: String, turn: Turn?)]] = [:]
+        var breakers: [Line: Timestamp?] = [:]
         var slots: [Line: (limit: Int?, holders: [String])] = [:]
         return try runs.map { run in
             guard var blockage = run.blockedBy else { return run }
@@ -180,7 +181,10 @@ extension Store {
                 slots[line] = slot
                 blockage.limit = slot.limit ?? 0
                 blockage.runs = slot.holders
-            case .breaker: blockage.until = try breaker(of: run.workflow, in: run.namespace)?.dueAt
+            case .breaker:
+                let until = try breakers[line] ?? breaker(of: run.workflow, in: run.namespace)?.dueAt
+                breakers[line] = .some(until)
+                blockage.until = until
             }
             var run = run
             run.blockedBy = blockage
