@@ -156,13 +156,18 @@ struct HTTPBodyTests {
             ("multipart = {}, bytes = \"x\"", "PG1011"),
         ])
     func badParts(_ options: String, _ code: String) async throws {
-        let world = FakeWorld()
-        let call = "http.post(\"A\", { url = \"https://a.example\", \(options) })"
-        let test = try TestHost(scripts: ["bad.lua": script(call)], world: world)
-        try await test.run { test in
-            let run = try await test.end(try await test.begin("bad").id)
-            #expect(run.problem?["code"] == .string(code))
-            #expect(world.requests.isEmpty)
-        }
+        try await expectRefused(options, code)
+    }
+}
+
+/// Expects a call with these options to be refused with this code, and nothing to be sent.
+func expectRefused(_ options: String, _ code: String) async throws {
+    let world = FakeWorld()
+    let call = "http.post(\"A\", { url = \"https://a.example\", \(options) })"
+    let test = try TestHost(scripts: ["bad.lua": script(call)], world: world)
+    try await test.run { test in
+        let run = try await test.result(of: "bad")
+        #expect(run.problem?["code"] == .string(code))
+        #expect(world.requests.isEmpty)
     }
 }
