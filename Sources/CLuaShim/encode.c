@@ -66,7 +66,7 @@ static bool starve(pg_state *s) {
     return refuse(s, "needs more memory than there is");
 }
 
-static bool write(pg_state *s, const char *bytes, size_t length) {
+static bool put(pg_state *s, const char *bytes, size_t length) {
     if (s->output.length + length > s->limits.value_bytes) {
         char why[64];
         snprintf(why, sizeof why, "is larger than %zu KiB", s->limits.value_bytes / 1024);
@@ -79,7 +79,7 @@ static bool write(pg_state *s, const char *bytes, size_t length) {
 static bool write_string(pg_state *s, const char *text, size_t length) {
     const unsigned char *bytes = (const unsigned char *)text;
     size_t plain = 0;
-    if (!write(s, "\"", 1)) return false;
+    if (!put(s, "\"", 1)) return false;
     for (size_t at = 0; at < length;) {
         size_t step = utf8_length(bytes + at, length - at);
         if (!step) return refuse(s, "is not valid UTF-8 text; only text can be kept");
@@ -96,17 +96,17 @@ static bool write_string(pg_state *s, const char *text, size_t length) {
             case '\t': strcpy(escape, "\\t"); break;
             default: snprintf(escape, sizeof escape, "\\u%04x", bytes[at]);
         }
-        if (!write(s, text + plain, at - plain) || !write(s, escape, strlen(escape))) return false;
+        if (!put(s, text + plain, at - plain) || !put(s, escape, strlen(escape))) return false;
         plain = ++at;
     }
-    return write(s, text + plain, length - plain) && write(s, "\"", 1);
+    return put(s, text + plain, length - plain) && put(s, "\"", 1);
 }
 
 static bool write_number(lua_State *L, pg_state *s, int index) {
     char text[40];
     if (lua_isinteger(L, index)) {
         snprintf(text, sizeof text, "%lld", (long long)lua_tointeger(L, index));
-        return write(s, text, strlen(text));
+        return put(s, text, strlen(text));
     }
     double value = lua_tonumber(L, index);
     if (isnan(value)) return refuse(s, "is not a number (NaN); only real numbers can be kept");
@@ -120,7 +120,7 @@ static bool write_number(lua_State *L, pg_state *s, int index) {
             if (strtod(text, NULL) == value) break;
         }
     }
-    return write(s, text, strlen(text));
+    return put(s, text, strlen(text));
 }
 
 static bool enter_place(pg_state *s, const char *key, size_t key_length, lua_Integer index) {
@@ -132,9 +132,9 @@ static bool enter_place(pg_state *s, const char *key, size_t key_length, lua_Int
 }
 
 static bool write_array(lua_State *L, pg_state *s, int index, lua_Integer count, int flags) {
-    if (!write(s, "[", 1)) return false;
+    if (!put(s, "[", 1)) return false;
     for (lua_Integer item = 1; item <= count; item++) {
-        if (item > 1 && !write(s, ",", 1)) return false;
+        if (item > 1 && !put(s, ",", 1)) return false;
         enter_place(s, NULL, 0, item);
         lua_rawgeti(L, index, item);
         bool hole = lua_isnil(L, -1);
@@ -144,7 +144,7 @@ static bool write_array(lua_State *L, pg_state *s, int index, lua_Integer count,
         lua_pop(L, 1);
         s->depth--;
     }
-    return write(s, "]", 1);
+    return put(s, "]", 1);
 }
 
 static int by_key(const void *left, const void *right) {
@@ -189,7 +189,7 @@ static bool sort_fields(pg_state *s, size_t first, size_t start) {
 
 static bool write_object(lua_State *L, pg_state *s, int index, int flags) {
     size_t first = s->field_count;
-    if (!write(s, "{", 1)) return false;
+    if (!put(s, "{", 1)) return false;
     size_t start = s->output.length;
     lua_pushnil(L);
     while (lua_next(L, index)) {
@@ -203,16 +203,16 @@ static bool write_object(lua_State *L, pg_state *s, int index, int flags) {
         }
         size_t length;
         const char *key = lua_tolstring(L, -2, &length);
-        if (s->field_count > first && !write(s, ",", 1)) return false;
+        if (s->field_count > first && !put(s, ",", 1)) return false;
         size_t field_start = s->output.length;
         enter_place(s, key, length, 0);
-        if (!write_string(s, key, length) || !write(s, ":", 1)) return false;
+        if (!write_string(s, key, length) || !put(s, ":", 1)) return false;
         if (!write_value(L, s, lua_gettop(L), flags)) return false;
         s->depth--;
         if (!note_field(s, key, length, field_start)) return false;
         lua_pop(L, 1);
     }
-    return sort_fields(s, first, start) && write(s, "}", 1);
+    return sort_fields(s, first, start) && put(s, "}", 1);
 }
 
 static size_t count_keys(lua_State *L, int index) {
@@ -294,13 +294,13 @@ static bool write_secret(lua_State *L, pg_state *s, int index, int flags) {
     if (!write_pointer(s) || !pg_append(&s->secrets, name, strlen(name) + 1)) {
         return starve(s);
     }
-    return write(s, "\"secret:", 8) && write(s, name, strlen(name)) && write(s, "\"", 1);
+    return put(s, "\"secret:", 8) && put(s, name, strlen(name)) && put(s, "\"", 1);
 }
 
 static bool write_value(lua_State *L, pg_state *s, int index, int flags) {
     switch (lua_type(L, index)) {
-        case LUA_TNIL: return write(s, "null", 4);
-        case LUA_TBOOLEAN: return lua_toboolean(L, index) ? write(s, "true", 4) : write(s, "false", 5);
+        case LUA_TNIL: return put(s, "null", 4);
+        case LUA_TBOOLEAN: return lua_toboolean(L, index) ? put(s, "true", 4) : put(s, "false", 5);
         case LUA_TNUMBER: return write_number(L, s, index);
         case LUA_TSTRING: {
             size_t length;
@@ -315,13 +315,13 @@ static bool write_value(lua_State *L, pg_state *s, int index, int flags) {
             return written;
         }
         case LUA_TLIGHTUSERDATA:
-            if (!lua_touserdata(L, index)) return write(s, "null", 4);
+            if (!lua_touserdata(L, index)) return put(s, "null", 4);
             return refuse(s, "is a handle; only data can be kept");
         case LUA_TUSERDATA:
             if (has_metatable(L, index, &pg_key_secret)) return write_secret(L, s, index, flags);
             return refuse(s, "is a handle; only data can be kept");
         case LUA_TFUNCTION:
-            if (flags & PG_FUNCTIONS_AS_TRUE) return write(s, "true", 4);
+            if (flags & PG_FUNCTIONS_AS_TRUE) return put(s, "true", 4);
             return refuse(s, "is a function; only data can be kept");
         default: return refuse(s, "is a coroutine; only data can be kept");
     }
@@ -343,11 +343,11 @@ bool pg_encode_arguments(lua_State *L, int count) {
     pg_state *s = pg_of(L);
     begin(s);
     if (!lua_checkstack(L, 8)) return refuse(s, "nests too deeply");
-    if (!write(s, "[", 1)) return false;
+    if (!put(s, "[", 1)) return false;
     for (int index = 1; index <= count; index++) {
-        if (index > 1 && !write(s, ",", 1)) return false;
+        if (index > 1 && !put(s, ",", 1)) return false;
         s->argument = index - 1;
         if (!write_value(L, s, index, PG_ALLOW_SECRETS)) return false;
     }
-    return write(s, "]", 1);
+    return put(s, "]", 1);
 }

@@ -2,6 +2,8 @@
 #ifndef PERIGEE_FUZZ_FAULTS_H
 #define PERIGEE_FUZZ_FAULTS_H
 
+// As a file that wants it would say before it includes anything, which it can't where this one comes first.
+#define _GNU_SOURCE
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
