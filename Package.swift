@@ -68,6 +68,9 @@ let package = Package(
         .target(name: "CLuaShim", dependencies: ["CLua"], exclude: ["README.md"]),
         // Not by pkg-config: its flag -pthread is one that SwiftPM does not take from there.
         .target(name: "CRegex", exclude: ["README.md"], linkerSettings: [.linkedLibrary("re2")]),
+        // Programs take it, libraries don't: whoever embeds them has a malloc of their own choice.
+        .target(
+            name: "CAllocator", linkerSettings: [.linkedLibrary("jemalloc", .when(platforms: [.linux]))]),
         .target(name: "PerigeeLua", dependencies: ["CLuaShim"], swiftSettings: house),
         .target(name: "PerigeeJournal", swiftSettings: house),
         .target(name: "CSQLiteShim", dependencies: [sqlite]),
@@ -100,7 +103,7 @@ let package = Package(
             name: "PerigeeCommand",
             dependencies: [
                 "Perigee", "PerigeeJournal", "PerigeeSQLite", "PerigeeHTTP", "PerigeeTesting",
-                "PerigeeServer", "PerigeeLua",
+                "PerigeeServer", "PerigeeLua", "CAllocator",
                 arguments, httpClient, logging, lifecycle, unixSignals, nio, nioPosix, nioHTTP,
             ], swiftSettings: house),
         .target(name: "CStockLua", dependencies: ["CLua"], path: "Tests/StockLua"),
@@ -136,7 +139,9 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "PerigeeServer", "Perigee", "PerigeeJournal", hummingbird, hummingbirdTesting, mustache,
+                "PerigeeServer", "Perigee", "PerigeeJournal", "PerigeeTesting", hummingbird,
+                hummingbirdTesting,
+                mustache,
                 logging, nio,
                 lifecycle, httpTypes,
             ], swiftSettings: house),
@@ -150,7 +155,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "PerigeeCommand", "PerigeeJournal", "PerigeeLua", hummingbird, lifecycle, logging, nio,
+                "PerigeeCommand", "PerigeeJournal", "PerigeeLua", hummingbird, httpClient, lifecycle, logging,
+                nio, nioHTTP,
             ],
             swiftSettings: house),
         .testTarget(name: "HouseTests", swiftSettings: house),
@@ -164,9 +170,10 @@ if Context.environment["PERIGEE_BENCH"] != nil {
         .executableTarget(
             name: "Benchmarks",
             dependencies: [
-                "Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", "PerigeeHTTP", "CStockLua",
-                logging,
-                sqlite, httpClient, nio, nioPosix, nioHTTP,
+                "Perigee", "PerigeeJournal", "PerigeeLua", "PerigeeSQLite", "PerigeeHTTP", "PerigeeServer",
+                "CStockLua", "CAllocator",
+                hummingbird, lifecycle, logging, sqlite, httpClient, nio, nioPosix, nioHTTP,
             ],
-            path: "Tests/Benchmarks", exclude: ["README.md"], swiftSettings: house))
+            path: "Tests/Benchmarks", exclude: ["README.md", "peers", "thresholds.json"], swiftSettings: house
+        ))
 }

@@ -128,9 +128,5 @@ return function(given)
               hint = "Write how long a run may take, for example \"2d\", or leave it out." }
     end
   end
-  for _, name in ipairs { "on_cancel", "on_failure" } do
-    local hook = given[name]
-    if hook then given[name] = function(argument) return hook(argument.input, argument.error) end end
-  end
-  return given
+  return host.load("workflow_of_run")(given)
 end

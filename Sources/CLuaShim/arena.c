@@ -1,47 +1,30 @@
 // One run's memory: a reserved stretch of addresses for small blocks, which is dropped whole with the run, and blocks
-// of malloc for large ones. A small block's place in its stretch follows from what the run asked for before and from
+// of their own for large ones. A small block's place in its stretch follows from what the run asked for before and from
 // nothing else, so the hardened Lua may use it where stock Lua would use an address.
-#include "state.h"
+#ifdef __linux__
+#define _GNU_SOURCE
+#include <malloc.h>
+#endif
+#include "arena.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
-// Under AddressSanitizer every block comes from malloc, so that it sees each of them.
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SMALL_MAX 0
-#endif
-#endif
-#ifndef SMALL_MAX
-#define SMALL_MAX 2048
-#endif
-#define SMALL_CLASSES 40
 #define FIRST_COMMIT ((size_t)128 << 10)
-#define POOLED_ARENAS 64
-
-typedef struct large large;
-
-struct large {
-    large *next, *previous;
-    size_t size;
-    size_t padding;                 // keeps the block at a multiple of 16
-};
-
-struct pg_arena {
-    char *base;
-    size_t reserved, committed;
-    size_t top;                     // everything below has been given out
-    size_t large;                   // bytes of large blocks
-    void *free[SMALL_CLASSES];   // the block that was freed last, which holds the one freed before it
-    large *blocks;
-    pg_arena *next;                 // in the pool
-};
+// What a burst of runs needed is kept until a shard has nothing to do: pages that are made anew cost more than a short
+// run.
+#define POOLED_ARENAS 4096
+#define KEPT_ARENAS 128
+#define GIVE_BACK_SECONDS 2
 
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 static pg_arena *pool;
 static int pooled;
+static int surplus;                 // so many have stayed in the pool for a while
+static unsigned closings;
 
 /// Sixteen bytes apart up to 512, then four steps to each doubling.
 static int class_of(size_t size) {
@@ -61,7 +44,8 @@ static bool is_small(const pg_arena *a, const void *block) {
     return (uintptr_t)block - (uintptr_t)a->base < a->reserved;
 }
 
-static bool commit(pg_arena *a, size_t needed) {
+bool pg_arena_commit(pg_arena *a, size_t needed) {
+    if (needed <= a->committed) return true;
     size_t wanted = a->committed ? a->committed : FIRST_COMMIT;
     while (wanted < needed) wanted *= 2;
     if (wanted > a->reserved) wanted = a->reserved;
@@ -78,7 +62,7 @@ static void *take_small(pg_arena *a, size_t size, size_t limit) {
         return block;
     }
     size_t bytes = size_of(class);
-    if (a->top + a->large + bytes <= limit && (a->top + bytes <= a->committed || commit(a, a->top + bytes))) {
+    if (a->top + a->large + bytes <= limit && pg_arena_commit(a, a->top + bytes)) {
         block = a->base + a->top;
         a->top += bytes;
         return block;
@@ -99,19 +83,55 @@ static void give_small(pg_arena *a, void *block, size_t size) {
     a->free[class] = block;
 }
 
+// From here on a block has pages of its own, as malloc may hold both while it moves one to a larger place; where pages
+// can't be moved, none has.
+#ifdef __linux__
+#define MAPPED_SIZE ((size_t)4 << 20)
+#else
+#define MAPPED_SIZE SIZE_MAX
+#endif
+
+static void free_block(pg_large *held, size_t size) {
+    if (size >= MAPPED_SIZE) munmap(held, size);
+    else free(held);
+}
+
+/// What realloc does, for a block of `old` bytes (0 if there is none).
+static pg_large *change_block(pg_large *held, size_t old, size_t new) {
+    if (old < MAPPED_SIZE && new < MAPPED_SIZE) return realloc(held, new);
+    pg_large *moved;
+#ifdef __linux__
+    if (old >= MAPPED_SIZE && new >= MAPPED_SIZE) {
+        moved = mremap(held, old, new, MREMAP_MAYMOVE);
+        return moved == MAP_FAILED ? NULL : moved;
+    }
+#endif
+    if (new < MAPPED_SIZE) moved = malloc(new);
+    else moved = mmap(NULL, new, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    if (!moved || moved == MAP_FAILED) return NULL;
+    if (!held) return moved;
+    memcpy(moved, held, old < new ? old : new);
+    free_block(held, old);
+    return moved;
+}
+
+/// With what stands before it.
+static size_t block_size(const pg_large *held) { return held ? sizeof *held + held->size : 0; }
+
 /// Changes or makes (`block` is NULL) a large block.
 static void *resize_large(pg_state *s, void *block, size_t size, size_t limit) {
     pg_arena *a = s->arena;
-    large *held = block ? (large *)block - 1 : NULL;
+    pg_large *held = block ? (pg_large *)block - 1 : NULL;
     size_t before = held ? held->size : 0;
     if (size > before && (size > limit || a->top + a->large + (size - before) > limit)) return NULL;
-    large *next = held ? held->next : a->blocks, *previous = held ? held->previous : NULL;
+    pg_large *next = held ? held->next : a->blocks, *previous = held ? held->previous : NULL;
     int inside = s->inside;
     s->inside = 0;
-    large *moved = realloc(held, sizeof *moved + size);
+    pg_large *moved = change_block(held, block_size(held), sizeof *moved + size);
     s->inside = inside;
     if (!moved) return NULL;
-    *moved = (large){next, previous, size, 0};
+    if (s->limits.blank && size > before) memset((char *)(moved + 1) + before, 0, size - before);
+    *moved = (pg_large){next, previous, size, 0};
     if (next) next->previous = moved;
     if (previous) previous->next = moved;
     else a->blocks = moved;
@@ -119,16 +139,18 @@ static void *resize_large(pg_state *s, void *block, size_t size, size_t limit) {
     return moved + 1;
 }
 
+void *pg_arena_add_block(pg_state *s, size_t size) { return resize_large(s, NULL, size, s->limits.memory_bytes); }
+
 static void drop_large(pg_state *s, void *block) {
     pg_arena *a = s->arena;
-    large *held = (large *)block - 1;
+    pg_large *held = (pg_large *)block - 1;
     if (held->next) held->next->previous = held->previous;
     if (held->previous) held->previous->next = held->next;
     else a->blocks = held->next;
     a->large -= held->size;
     int inside = s->inside;
     s->inside = 0;
-    free(held);
+    free_block(held, block_size(held));
     s->inside = inside;
 }
 
@@ -146,6 +168,8 @@ static void *resize(pg_state *s, void *block, size_t old, size_t new) {
     void *moved = new <= SMALL_MAX ? take_small(a, new, limit) : resize_large(s, NULL, new, limit);
     // A block can always be made smaller: it just stays what it is.
     if (!moved) return block && new <= old ? block : NULL;
+    // What stood there before would show between the fields of what comes.
+    if (s->limits.blank && new <= SMALL_MAX) memset(moved, 0, size_of(class_of(new)));
     if (block) {
         memcpy(moved, block, old < new ? old : new);
         drop(s, block, old);
@@ -193,6 +217,7 @@ static pg_arena *pooled_arena(size_t reserved) {
     if (a) {
         *link = a->next;
         pooled--;
+        if (surplus > pooled) surplus = pooled;
     }
     pthread_mutex_unlock(&pool_lock);
     return a;
@@ -211,10 +236,15 @@ pg_arena *pg_arena_create(size_t limit) {
     return NULL;
 }
 
+static void unmap(pg_arena *a) {
+    munmap(a->base, a->reserved);
+    free(a);
+}
+
 void pg_arena_close(pg_arena *a) {
     while (a->blocks) {
-        large *next = a->blocks->next;
-        free(a->blocks);
+        pg_large *next = a->blocks->next;
+        free_block(a->blocks, block_size(a->blocks));
         a->blocks = next;
     }
     if (a->committed > FIRST_COMMIT) {
@@ -226,18 +256,52 @@ void pg_arena_close(pg_arena *a) {
     a->top = a->large = 0;
     memset(a->free, 0, sizeof a->free);
     pthread_mutex_lock(&pool_lock);
-    bool kept = pooled < POOLED_ARENAS;
+    // What nobody has needed for thousands of runs goes back little by little, as a busy host has no idle moment.
+    bool is_surplus = ++closings % 64 == 0 && surplus > KEPT_ARENAS;
+    if (is_surplus) surplus--;
+    if (closings % 4096 == 0) surplus = pooled;
+    bool kept = pooled < POOLED_ARENAS && !is_surplus;
     if (kept) {
         a->next = pool;
         pool = a;
         pooled++;
     }
     pthread_mutex_unlock(&pool_lock);
-    if (kept) return;
-    munmap(a->base, a->reserved);
-    free(a);
+    if (!kept) unmap(a);
 }
+
+/// What is not usable yet is zero already.
+void pg_arena_clear(pg_arena *a) { memset(a->base, 0, a->committed); }
 
 const char *pg_arena_base(const pg_arena *a) { return a->base; }
 
 size_t pg_arena_bytes(const pg_arena *a) { return a->top + a->large; }
+
+void pg_give_back(void) {
+    static time_t last = -GIVE_BACK_SECONDS;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    pthread_mutex_lock(&pool_lock);
+    // Looking for what malloc can spare takes milliseconds, and holds up everybody who needs memory.
+    bool is_early = now.tv_sec - last < GIVE_BACK_SECONDS;
+    if (is_early) {
+        pthread_mutex_unlock(&pool_lock);
+        return;
+    }
+    last = now.tv_sec;
+    pg_arena **link = &pool;
+    for (int kept = 0; *link && kept < KEPT_ARENAS; kept++) link = &(*link)->next;
+    pg_arena *rest = *link;
+    *link = NULL;
+    for (pg_arena *a = rest; a; a = a->next) pooled--;
+    if (surplus > pooled) surplus = pooled;
+    pthread_mutex_unlock(&pool_lock);
+    while (rest) {
+        pg_arena *a = rest;
+        rest = a->next;
+        unmap(a);
+    }
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}

@@ -193,12 +193,21 @@ static void open_libraries(lua_State *L) {
     lua_pop(L, 1);
 }
 
-static void seed_random(lua_State *L, uint64_t seed) {
+/// Seeds the random numbers, and notes where their state is: the upvalue of the function that does it.
+static void open_random(lua_State *L) {
+    pg_state *s = pg_of(L);
     lua_getglobal(L, "math");
     lua_getfield(L, -1, "randomseed");
-    lua_pushinteger(L, (lua_Integer)seed);
+    if (lua_getupvalue(L, -1, 1)) {
+        s->random = lua_touserdata(L, -1);
+        s->random_size = lua_rawlen(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_pushinteger(L, (lua_Integer)s->limits.seed);
     lua_call(L, 1, 0);
-    lua_pop(L, 1);
+    // The seed is not left behind on the stack, where it would be all that two states differ in.
+    for (int slot = 0; slot < 6; slot++) lua_pushinteger(L, 0);
+    lua_pop(L, 7);
 }
 
 void pg_open_sandbox(lua_State *L) {
@@ -216,7 +225,7 @@ void pg_open_sandbox(lua_State *L) {
     pg_open_order(L);
     pg_open_sort(L);
     pg_open_text(L);
-    seed_random(L, pg_of(L)->limits.seed);
+    open_random(L);
     lua_createtable(L, 0, 64);
     for (int index = 0; kept[index]; index++) {
         lua_getglobal(L, kept[index]);

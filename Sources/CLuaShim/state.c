@@ -8,6 +8,8 @@
 const char pg_key_host, pg_key_environment, pg_key_modules, pg_key_pieces, pg_key_error, pg_key_array, pg_key_secret,
     pg_key_definition, pg_key_branches, pg_key_cancellation;
 
+#define FIRST_GARBAGE 128
+
 typedef struct {
     const char *const *functions;
     int count;
@@ -53,26 +55,35 @@ static int make_main(pg_state *s, void *unused) {
     if (!s->main) return PG_FAILED;
     *(pg_state **)lua_getextraspace(s->main) = s;
     lua_atpanic(s->main, panic);
+    // Most runs end before they have made this much garbage, in KiB.
+    lua_gc(s->main, LUA_GCSTEP, -FIRST_GARBAGE);
     return PG_RETURNED;
 }
 
-static pg_state *create_bare(pg_limits limits) {
+pg_state *pg_create_empty(pg_limits limits, pg_host host) {
     pg_state *s = calloc(1, sizeof *s);
     if (!s) return NULL;
     s->limits = limits;
+    s->host = host;
+    s->path = calloc((size_t)limits.value_depth + 4, sizeof *s->path);
     s->arena = pg_arena_create(limits.memory_bytes);
-    if (s->arena && pg_guard(s, make_main, NULL) == PG_RETURNED) return s;
+    if (s->arena && limits.blank) pg_arena_clear(s->arena);
+    if (s->path && s->arena) return s;
+    pg_close(s);
+    return NULL;
+}
+
+static pg_state *create_bare(pg_limits limits, pg_host host) {
+    pg_state *s = pg_create_empty(limits, host);
+    if (!s || pg_guard(s, make_main, NULL) == PG_RETURNED) return s;
     pg_close(s);
     return NULL;
 }
 
 pg_state *pg_create(pg_limits limits, pg_host host, const char *const *functions, int count) {
-    pg_state *s = create_bare(limits);
-    if (!s) return NULL;
-    s->host = host;
-    s->path = calloc((size_t)limits.value_depth + 4, sizeof *s->path);
+    pg_state *s = create_bare(limits, host);
     opening o = {functions, count};
-    if (s->path && protect(s, open, &o) == PG_RETURNED) return s;
+    if (!s || protect(s, open, &o) == PG_RETURNED) return s;
     pg_close(s);
     return NULL;
 }
@@ -306,7 +317,8 @@ static int compile(pg_state *s, void *context) {
     pg_in(s);
     int failed = luaL_loadbufferx(L, c->text, c->length, c->name, "t") != LUA_OK;
     if (!failed) {
-        failed = lua_dump(L, dump, c, 0);
+        // Places and names of locals are told of scripts only, and take a third of the time to load.
+        failed = lua_dump(L, dump, c, strncmp(c->name, "=stdlib/", 8) == 0);
         pg_out(s);
         if (failed) snprintf(c->message, c->message_size, "0:not enough memory");
         return failed;
@@ -322,8 +334,8 @@ int pg_compile(const char *text, size_t length, const char *name,
                char *message, size_t message_size) {
     compilation c = {text, name, length, write, context, message, message_size};
     // A text is compiled in a state of its own, within bounds: there are texts that take the compiler hours.
-    pg_state *s = create_bare((pg_limits){.memory_bytes = 256 << 20, .slice_nanoseconds = 50000000,
-                                          .cpu_nanoseconds = 2000000000});
+    pg_limits limits = {.memory_bytes = 256 << 20, .slice_nanoseconds = 50000000, .cpu_nanoseconds = 2000000000};
+    pg_state *s = create_bare(limits, (pg_host){NULL, NULL, NULL});
     int result = s ? pg_guard(s, compile, &c) : PG_ENDED_MEMORY;
     if (result == PG_ENDED_CPU) snprintf(message, message_size, "0:it takes too long to compile");
     if (result == PG_ENDED_MEMORY) snprintf(message, message_size, "0:it needs too much memory to compile");

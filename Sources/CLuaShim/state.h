@@ -109,6 +109,8 @@ struct pg_state {
     uint64_t traversal_clock;
     lua_Integer object_count;      // of the objects that were written as text
     const void *weak;              // the one metatable whose `__mode` counts
+    void *random;                  // the state of math.random, and its size
+    size_t random_size;
 };
 
 static inline pg_state *pg_of(lua_State *L) { return *(pg_state **)lua_getextraspace(L); }
@@ -170,9 +172,13 @@ int pg_gsub(lua_State *L);
 // coroutines.c: replaces resume, wrap and their kin.
 void pg_open_coroutines(lua_State *L);
 
+// state.c: a state without any Lua in it; NULL if there is no memory for it.
+pg_state *pg_create_empty(pg_limits limits, pg_host host);
+
 // arena.c
 pg_arena *pg_arena_create(size_t limit);
 void pg_arena_close(pg_arena *arena);
+void pg_arena_clear(pg_arena *arena);
 const char *pg_arena_base(const pg_arena *arena);
 size_t pg_arena_bytes(const pg_arena *arena);
 void *pg_allocate(void *context, void *block, size_t old, size_t new);

@@ -220,8 +220,7 @@ static pg_slot *slot_of_thread(void) {
 static void enter(pg_state *s) {
 #ifdef PERIGEE_LUA
     s->outer = perigee_lua;
-    perigee_lua = (perigee_lua_thread){(unsigned)(s->limits.seed ^ s->limits.seed >> 32), pg_arena_base(s->arena),
-                                       s->weak};
+    perigee_lua = (perigee_lua_thread){s->limits.hash_seed, pg_arena_base(s->arena), s->weak};
 #endif
     pg_slot *slot = slot_of_thread();
     // A state that is entered from a callback of another one is not watched by itself.

@@ -36,10 +36,11 @@ final class BatchRunner: Sendable {
     func run(_ host: WorkflowHost) async {
         await withTaskGroup { group in
             group.addTask {
-                for await activity in host.activity() {
-                    guard case .runChanged = activity, self.state.withLock({ $0.isHeld }) else { continue }
-                    self.poke()
+                let changes = host.activityHub.subscribe { activity in
+                    guard case .runChanged = activity else { return false }
+                    return self.state.withLock { $0.isHeld }
                 }
+                for await _ in changes { self.poke() }
             }
             poke()
             for await _ in pokes {

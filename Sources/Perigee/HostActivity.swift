@@ -43,19 +43,27 @@ final class ActivityHub: Sendable {
     /// How many events a slow subscriber may be behind before it misses the oldest.
     private static let buffer = 1024
 
+    private struct Subscriber {
+        var isWanted: @Sendable (HostActivity) -> Bool
+        var continuation: AsyncStream<HostActivity>.Continuation
+    }
+
     private struct State {
         var next = 0
-        var subscribers: [Int: AsyncStream<HostActivity>.Continuation] = [:]
+        var subscribers: [Int: Subscriber] = [:]
     }
 
     private let state = Mutex(State())
 
-    func subscribe() -> AsyncStream<HostActivity> {
+    /// - Parameter isWanted: what is told; it is asked on the threads that tell, at each event.
+    func subscribe(
+        where isWanted: @escaping @Sendable (HostActivity) -> Bool = { _ in true }
+    ) -> AsyncStream<HostActivity> {
         let (stream, continuation) = AsyncStream.makeStream(
             of: HostActivity.self, bufferingPolicy: .bufferingNewest(ActivityHub.buffer))
         let id = state.withLock { state in
             state.next += 1
-            state.subscribers[state.next] = continuation
+            state.subscribers[state.next] = Subscriber(isWanted: isWanted, continuation: continuation)
             return state.next
         }
         continuation.onTermination = { [weak self] _ in
@@ -65,12 +73,16 @@ final class ActivityHub: Sendable {
     }
 
     func send(_ event: HostActivity) {
-        for subscriber in state.withLock({ Array($0.subscribers.values) }) { subscriber.yield(event) }
+        for subscriber in subscribers where subscriber.isWanted(event) {
+            subscriber.continuation.yield(event)
+        }
     }
 
     func finish() {
-        for subscriber in state.withLock({ Array($0.subscribers.values) }) { subscriber.finish() }
+        for subscriber in subscribers { subscriber.continuation.finish() }
     }
+
+    private var subscribers: [Subscriber] { state.withLock { Array($0.subscribers.values) } }
 }
 
 extension ActivityHub {
@@ -82,7 +94,7 @@ extension ActivityHub {
                 run: run.id, workflow: run.workflow, status: run.status,
                 milliseconds: (run.endedAt ?? since).milliseconds - since.milliseconds, error: run.error))
         send(.runChanged(id: run.id))
-        waiters.ended(run.id)
+        waiters.ended(run)
     }
 
     /// Tells of runs that one with the same key cancelled; those that unwind are told by the next claim.

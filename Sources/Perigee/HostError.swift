@@ -11,14 +11,20 @@ public struct HostError: ExplainedError, Hashable {
     public let status: Int
     /// Every fault of an input.
     public let faults: [InputFault]
+    /// In how many whole seconds the same request may be taken, 1 or more; `nil` where nobody can say.
+    public let retryAfterSeconds: Int?
 
-    init(code: String, status: Int, title: String, message: String, hint: String, faults: [InputFault] = []) {
+    init(
+        code: String, status: Int, title: String, message: String, hint: String, faults: [InputFault] = [],
+        retryAfterSeconds: Int? = nil
+    ) {
         self.code = code
         self.status = status
         self.title = title
         self.message = message
         self.hint = hint
         self.faults = faults
+        self.retryAfterSeconds = retryAfterSeconds
     }
 
     static func unknownWorkflow(_ id: String, near: String?) -> HostError {
@@ -111,7 +117,7 @@ public struct HostError: ExplainedError, Hashable {
 
     static let shuttingDown = HostError(
         code: "PG4003", status: 503, title: "Shutting down", message: "The host is about to end.",
-        hint: "Send it again in a moment.")
+        hint: "Send it again in a moment.", retryAfterSeconds: 2)
 
     static func methodNotAllowed(_ method: String, _ allowed: [String]) -> HostError {
         HostError(

@@ -18,6 +18,11 @@ public struct HostOptions: Sendable {
     public var hostID = "host-" + UUID().uuidString.lowercased()
     /// How many threads run scripts, 1 or more.
     public var shards = ProcessInfo.processInfo.activeProcessorCount
+    /// How many runs are worked on at once, 1 or more and at least one by each of ``shards``; the others that have come
+    /// stand in line.
+    ///
+    /// Runs that wait for an event, a time or a person are not among them.
+    public var maxRunsInWork = 4096
     /// How long the runs of a host that is not heard of stay its own, in milliseconds.
     public var leaseMilliseconds: Int64 = 15_000
     /// How many waiting runs stay in memory; 0 replays a run at every wait.
@@ -33,6 +38,14 @@ public struct HostOptions: Sendable {
     public var limits = LuaLimits()
     /// The largest event or input, in bytes.
     public var maxEventBytes = 1_048_576
+    /// How many events and starts may wait for the store, 1 or more.
+    ///
+    /// More are refused (`PG4080`) until some are written; see <doc:Overload>.
+    public var maxPendingSubmissions = 10_000
+    /// How many bytes of data may wait for the store, 1 or more.
+    public var maxPendingBytes = 64 << 20
+    /// How long they may wait, as far as can be told when they come, in milliseconds.
+    public var maxPendingMilliseconds: Int64 = 1000
     /// How often the scripts folder is looked at, in milliseconds.
     public var scanMilliseconds: Int64 = 400
     /// How long ended runs of workflows without `keep` stay, and events that nothing refers to.

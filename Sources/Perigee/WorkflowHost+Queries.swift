@@ -1,5 +1,4 @@
 public import PerigeeJournal
-import Synchronization
 
 extension WorkflowHost {
     /// A run as it stands.
@@ -62,58 +61,19 @@ extension WorkflowHost {
     ///   task is cancelled.
     public func waitForEnd(run id: String, timeoutMilliseconds: Int64) async throws -> RunRecord {
         let deadline = ambient.now.adding(milliseconds: timeoutMilliseconds)
+        // While this host works on it, its end is told without asking the store.
+        var mustLook = deadline <= ambient.now
         while true {
-            let signal = waiters.signal(id)
-            let run = try await run(id: id)
-            let left = deadline.milliseconds - ambient.now.milliseconds
-            guard !run.status.isFinal, run.status != .attention else {
-                // Nobody else will open the signal of a run that had ended before.
-                waiters.ended(id)
-                return run
+            let waiter = waiters.waiter(id)
+            defer { waiters.remove(waiter, of: id) }
+            if mustLook || !waiters.isUnderWay(id) {
+                let run = try await run(id: id)
+                let isOver = deadline <= ambient.now || waiters.isFinished
+                if run.status.isFinal || run.status == .attention || isOver { return run }
             }
-            guard left > 0 else { return run }
             try Task.checkCancellation()
-            // Another host may end the run, which only the store tells.
-            let until = ambient.now.adding(milliseconds: min(left, 1000))
-            await withTaskGroup { group in
-                group.addTask { await signal.wait() }
-                group.addTask { [ambient] in try? await ambient.sleep(until: until) }
-                await group.next()
-                group.cancelAll()
-            }
+            if let run = await waiters.wait(waiter, before: deadline) { return run }
+            mustLook = true
         }
-    }
-}
-
-/// Wakes those who wait for the end of a run.
-final class EndWaiters: Sendable {
-    private struct State {
-        var signals: [String: Readiness] = [:]
-        var isFinished = false
-    }
-
-    private let state = Mutex(State())
-
-    /// A signal that opens at the run's next end or stop.
-    func signal(_ run: String) -> Readiness {
-        state.withLock { state in
-            if let found = state.signals[run] { return found }
-            let made = Readiness()
-            if state.isFinished { made.open() } else { state.signals[run] = made }
-            return made
-        }
-    }
-
-    func ended(_ run: String) {
-        state.withLock { $0.signals.removeValue(forKey: run) }?.open()
-    }
-
-    func finish() {
-        let signals = state.withLock { state in
-            state.isFinished = true
-            defer { state.signals.removeAll() }
-            return Array(state.signals.values)
-        }
-        for signal in signals { signal.open() }
     }
 }

@@ -112,7 +112,8 @@ extension WorkflowHost {
     /// Starts runs, all in one durable commit.
     ///
     /// - Returns: for each start its run, new or found by its key, or why it was refused.
-    /// - Throws: ``JournalError`` if the store fails; then nothing was started.
+    /// - Throws: ``HostError`` if too much waits for the store already (`PG4080`, <doc:Overload>) or the host is about
+    ///   to end, ``JournalError`` if the store fails; then nothing was started.
     public func start(_ starts: [NewStart]) async throws -> [Result<RunRecord, HostError>] {
         let checked = starts.map { start in Result { () throws(HostError) in try submission(start) } }
         let receipts = try await submit(checked)
@@ -120,10 +121,16 @@ extension WorkflowHost {
         for receipt in receipts {
             switch receipt {
             case .failure(let error): runs.append(.failure(error))
-            case .success(let receipt): runs.append(.success(try await run(id: receipt.runs.first ?? "")))
+            case .success(let receipt): runs.append(.success(try await run(receipt)))
             }
         }
         return runs
+    }
+
+    /// The run that a submission started or named.
+    private func run(_ receipt: SubmissionReceipt) async throws -> RunRecord {
+        if let claimed = receipt.claimed.first { return claimed.run }
+        return try await run(id: receipt.runs.first ?? "")
     }
 
     /// Starts a run.
@@ -133,8 +140,9 @@ extension WorkflowHost {
     ///   - input: the argument of its `run`.
     ///   - key: the business key; `nil` for the one that the workflow makes of the input.
     /// - Returns: the run, new or found by its key.
-    /// - Throws: ``HostError`` for an unknown workflow, an input that does not fit, or a key that is taken where the
-    ///   workflow rejects a second run; ``JournalError`` if the store fails.
+    /// - Throws: ``HostError`` for an unknown workflow, an input that does not fit, a key that is taken where the
+    ///   workflow rejects a second run, or where too much waits for the store already (`PG4080`); ``JournalError`` if
+    ///   the store fails.
     public func start(_ workflow: String, input: some Encodable & Sendable, key: String? = nil) async throws
         -> RunHandle
     {
@@ -181,7 +189,8 @@ extension WorkflowHost {
     /// Tells the host events, all in one durable commit.
     ///
     /// - Returns: for each event its receipt, or why it was refused.
-    /// - Throws: ``JournalError`` if the store fails; then nothing was accepted.
+    /// - Throws: ``HostError`` if too much waits for the store already (`PG4080`, <doc:Overload>) or the host is about
+    ///   to end, ``JournalError`` if the store fails; then nothing was accepted.
     public func send(_ events: [NewEvent]) async throws -> [Result<EventReceipt, HostError>] {
         let checked = events.map { event in Result { () throws(HostError) in try submission(event) } }
         return try await submit(checked).map { result in
@@ -227,8 +236,9 @@ extension WorkflowHost {
     ///   - path: what follows `/hooks/`.
     ///   - body: the request's body, which is the run's input.
     /// - Returns: the run; `nil` if no workflow has this path.
-    /// - Throws: ``HostError`` for a wrong method, an input that does not fit, or a key that is taken where the
-    ///   workflow rejects a second run; ``JournalError`` if the store fails.
+    /// - Throws: ``HostError`` for a wrong method, an input that does not fit, a key that is taken where the
+    ///   workflow rejects a second run, or where too much waits for the store already (`PG4080`); ``JournalError`` if
+    ///   the store fails.
     public func hook(method: String, path: String, body: JSON) async throws -> RunRecord? {
         switch registry.triggers.hook(method: method, path: path) {
         case .unknown: return nil
@@ -242,7 +252,7 @@ extension WorkflowHost {
             let submission = Submission(
                 namespace: namespace, starts: [start.newRun(correlationID: nil, ambient: ambient)])
             guard let receipt = try await submit([.success(submission)]).first else { return nil }
-            return try await run(id: try receipt.get().runs.first ?? "")
+            return try await run(try receipt.get())
         }
     }
 
@@ -252,9 +262,9 @@ extension WorkflowHost {
     ) async throws -> [Result<SubmissionReceipt, HostError>] {
         guard !phase.withLock({ $0.isEnding }) else { throw HostError.shuttingDown }
         let good = checked.compactMap { try? $0.get() }
-        var receipts = good.isEmpty ? [] : try await journal.submit(good, now: ambient.now)
+        let size = Admission.Size(members: good.count, bytes: good.reduce(0) { $0 + $1.size })
+        var receipts = good.isEmpty ? [] : try await intake.pass(size) { try await accept(good) }
         receipts.reverse()
-        dispatcher.poke()
         for case .success(let receipt) in receipts {
             activityHub.send(cancelled: receipt.cancelled, to: waiters)
         }
@@ -264,5 +274,37 @@ extension WorkflowHost {
             case .success: (receipts.popLast() ?? .failure(.invalid("no receipt"))).mapError { HostError($0) }
             }
         }
+    }
+
+    /// Hands submissions in, and takes up at once the runs that there is room for.
+    private func accept(
+        _ submissions: [Submission]
+    ) async throws -> [Result<SubmissionReceipt, JournalError>] {
+        let starts = submissions.flatMap(\.starts)
+        let room = dispatcher.reserve(starts.count, mayStandInLine: starts.allSatisfy(mayStandInLine))
+        let receipts: [Result<SubmissionReceipt, JournalError>]
+        do {
+            receipts = try await journal.submit(
+                submissions, now: ambient.now, claimant: Claimant(host: options.hostID, limit: room))
+        } catch {
+            dispatcher.accepted([], of: room)
+            throw error
+        }
+        let accepted = receipts.compactMap { try? $0.get() }
+        let claimed = accepted.flatMap(\.claimed)
+        dispatcher.accepted(claimed, of: room)
+        hand(claimed)
+        if let due = claimed.compactMap(\.run.deadlineAt).min() { dispatcher.note(due: due) }
+        if accepted.contains(where: \.wakesRuns) { dispatcher.poke() }
+        return receipts
+    }
+
+    /// The most bytes of an input that is kept in memory for long.
+    private static let mostInLine = 4096
+
+    /// Whether a run may be taken long before it begins: its time would run, and a breaker would hold it no more.
+    private func mayStandInLine(_ run: NewRun) -> Bool {
+        run.input.count <= Self.mostInLine && run.timeoutMilliseconds == nil
+            && registry.target(run.workflow)?.definition.breaker == nil
     }
 }

@@ -20,11 +20,12 @@ public final class WorkflowHost: Service, Sendable {
     let activityHub = ActivityHub()
     let dispatcher: Dispatcher
     let batchRunner = BatchRunner()
+    let intake: Intake
     private let reminders: ReminderClock
     private let http: (any HTTPTransport)?
     private let functions = Mutex(FunctionTable())
     let phase = Mutex(HostPhase())
-    let waiters = EndWaiters()
+    let waiters: EndWaiters
     private let scheduler = Scheduler()
 
     /// Makes a host; it does nothing before ``run()``.
@@ -46,10 +47,12 @@ public final class WorkflowHost: Service, Sendable {
         self.ambient = ambient
         self.logger = logger
         self.http = http
+        waiters = EndWaiters(ambient: ambient)
         registry = ScriptRegistry(
             path: scripts, loader: ScriptLoader(limits: options.limits, settings: options.settings),
             journal: journal,
             namespace: options.namespace, ambient: ambient, activity: activityHub)
+        intake = Intake(options: options, logger: logger)
         dispatcher = Dispatcher(journal: journal, options: options, ambient: ambient, logger: logger)
         reminders = ReminderClock(
             journal: journal, registry: registry, options: options, ambient: ambient, activity: activityHub,
@@ -87,7 +90,7 @@ public final class WorkflowHost: Service, Sendable {
         let lost = try await heartbeat()
         try await registry.refresh()
         try await tellRecovered(freed: lost)
-        let shards = makeShards()
+        let shards = makeShards(hashSeed: try await journal.hashSeed())
         phase.withLock { $0.shards = shards }
         await withTaskCancellationOrGracefulShutdownHandler {
             await work(shards)
@@ -98,10 +101,10 @@ public final class WorkflowHost: Service, Sendable {
         await end(shards)
     }
 
-    private func makeShards() -> [Shard] {
+    private func makeShards(hashSeed: UInt32) -> [Shard] {
         let context = RunContext(
             ambient: ambient, settings: options.settings, limits: options.limits,
-            publicURL: options.publicURL,
+            hashSeed: hashSeed, publicURL: options.publicURL,
             findWorkflow: { [registry] in registry.named($0) })
         let services = RunServices(
             context: context, journal: journal, registry: registry, activity: activityHub, http: http,
@@ -114,7 +117,9 @@ public final class WorkflowHost: Service, Sendable {
         phase.withLock { $0.services = services }
         let count = max(1, options.shards)
         return (0..<count).map { index in
-            Shard(index: index, services: services, residentRuns: options.residentRuns / count)
+            Shard(
+                index: index, services: services, residentRuns: options.residentRuns / count,
+                mostInWork: max(1, options.maxRunsInWork / count))
         }
     }
 
@@ -131,15 +136,21 @@ public final class WorkflowHost: Service, Sendable {
             group.addTask { await self.scheduler.run(on: self) }
             group.addTask { await Retention(host: self).run() }
             phase.withLock { $0.becomeReady() }
-            await dispatcher.run { work in
-                switch work {
-                case .take(let claimed):
-                    await shards[Int(claimed.run.number % Int64(shards.count))].take(claimed)
-                case .tell(let claimed):
-                    await shards[Int(claimed.run.number % Int64(shards.count))].tell(claimed)
-                }
-            }
+            await dispatcher.run { self.hand($0.runs, told: $0.told) }
             group.cancelAll()
+        }
+    }
+
+    /// Gives each shard the runs that are its own.
+    func hand(_ runs: [ClaimedRun], told: [ClaimedRun] = []) {
+        waiters.begin(runs.map(\.run.id))
+        let shards = phase.withLock { $0.shards }
+        for (index, shard) in shards.enumerated() {
+            func isOwn(_ claimed: ClaimedRun) -> Bool {
+                claimed.run.number % Int64(shards.count) == Int64(index)
+            }
+            let (own, ownTold) = (runs.filter(isOwn), told.filter(isOwn))
+            if !own.isEmpty || !ownTold.isEmpty { shard.hand(own, told: ownTold) }
         }
     }
 
@@ -151,6 +162,7 @@ public final class WorkflowHost: Service, Sendable {
 
     private func end(_ shards: [Shard]) async {
         phase.withLock { $0.isReady = false }
+        for shard in shards { await shard.leaveLine() }
         let deadline = ContinuousClock.now + .milliseconds(options.drainMilliseconds)
         while dispatcher.activeCount > 0, ContinuousClock.now < deadline, !Task.isCancelled {
             try? await Task.sleep(for: .milliseconds(20))

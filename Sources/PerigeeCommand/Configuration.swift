@@ -37,6 +37,19 @@ enum Configuration {
         return keep
     }
 
+    /// How many events and starts may wait for the database; `nil` where nothing says it.
+    ///
+    /// - Throws: ``CommandFailure`` for what is no number from 1 on.
+    static func maxPending(_ option: Int?) throws(CommandFailure) -> Int? {
+        guard let text = option.map(String.init) ?? environment("PERIGEE_MAX_PENDING") else { return nil }
+        guard let number = Int(text), number > 0 else {
+            throw .usage(
+                "\(option == nil ? "PERIGEE_MAX_PENDING" : "--max-pending") is \"\(text)\".",
+                hint: "Write how many events and starts may wait, 1 or more.")
+        }
+        return number
+    }
+
     /// The values of a repeatable option, or of a comma list in the environment.
     static func list(_ options: [String], _ name: String) -> [String] {
         guard options.isEmpty else { return options }

@@ -30,7 +30,7 @@ struct PerigeeCommand: AsyncParsableCommand {
         subcommands: [
             DevCommand.self, ServeCommand.self, RunCommand.self, SendCommand.self, RunsCommand.self,
             ApprovalsCommand.self, SchedulesCommand.self, SecretsCommand.self, BatchesCommand.self,
-            AuditCommand.self,
+            AuditCommand.self, DatabaseCommand.self,
             CheckCommand.self, DoctorCommand.self, ExplainCommand.self,
             VersionCommand.self,
         ])

@@ -57,6 +57,15 @@ struct ServeCommand: AsyncParsableCommand {
     )
     var secrets: String?
 
+    @Option(
+        help:
+            """
+            How many events and starts may wait for the database before more are refused with 429. \
+            (default: $PERIGEE_MAX_PENDING or 10000)
+            """
+    )
+    var maxPending: Int?
+
     @OptionGroup var calls: CallOptions
     @OptionGroup var masterKey: MasterKeyOptions
 
@@ -71,6 +80,7 @@ struct ServeCommand: AsyncParsableCommand {
         options.settings = Configuration.settings(secrets: secrets)
         options.masterKeys = try masterKey.keys()
         if let keep = try Configuration.keep(keep) { options.keep = keep }
+        if let limit = try Configuration.maxPending(maxPending) { options.maxPendingSubmissions = limit }
         if Configuration.environment("PERIGEE_ALWAYS_EVICT") == "1" { options.residentRuns = 0 }
         let logger = Logger(label: "perigee")
         if let warning = LuaRelease.linked.warning { logger.warning("\(warning)") }

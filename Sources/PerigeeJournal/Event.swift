@@ -148,15 +148,33 @@ public struct SubmissionReceipt: Hashable, Sendable {
     ///
     /// A duplicate names none.
     public var cancelled: [RunRecord]
+    /// Those of the new runs that are the host's own already.
+    public var claimed: [ClaimedRun]
+    /// Whether there is something to claim, now or later, that there was not before.
+    public var wakesRuns: Bool
 
     public init(
         eventID: String?, runs: [String], isDuplicate: Bool, refused: [KeyTaken] = [],
-        cancelled: [RunRecord] = []
+        cancelled: [RunRecord] = [], claimed: [ClaimedRun] = [], wakesRuns: Bool = false
     ) {
         self.eventID = eventID
         self.runs = runs
         self.isDuplicate = isDuplicate
         self.refused = refused
         self.cancelled = cancelled
+        self.claimed = claimed
+        self.wakesRuns = wakesRuns
+    }
+}
+
+/// A host that takes up runs as they are accepted.
+public struct Claimant: Hashable, Sendable {
+    public var host: String
+    /// At most this many runs, 0 or more.
+    public var limit: Int
+
+    public init(host: String, limit: Int) {
+        self.host = host
+        self.limit = limit
     }
 }

@@ -27,7 +27,7 @@ public protocol Journal: Sendable {
     /// that no commit has closed comes along, also when it came along before. A run can be claimed, too, when somebody
     /// asked to cancel it or its deadline has come, until a ``Fact/endRequested(_:error:)`` is among its entries. What
     /// comes for a run that the host owns already is told in ``Claim/told``. A run that stands in a line (see
-    /// ``submit(_:now:)``) can't be claimed before its turn.
+    /// ``submit(_:now:claimant:)``) can't be claimed before its turn.
     ///
     /// - Parameters:
     ///   - limit: at most this many runs, 1 or more, those that could go on longest first.
@@ -53,7 +53,11 @@ public protocol Journal: Sendable {
     /// However a run ends, in the same transaction its locks go to those who wait for them, its end answers those who
     /// wait for it, and its children that have not ended are left, cancelled or terminated as each one's
     /// ``RunParent/onEnd`` says. A run that needs attention keeps the locks that it has taken over.
-    func commit(_ commits: [Commit]) async throws -> [Result<CommitReceipt, JournalError>]
+    ///
+    /// It runs where it is called from, so that a shard's thread hands its batch to the writer itself.
+    nonisolated(nonsending) func commit(_ commits: [Commit]) async throws -> [Result<
+        CommitReceipt, JournalError
+    >]
 
     /// Accepts events and runs.
     ///
@@ -71,7 +75,10 @@ public protocol Journal: Sendable {
     /// key as the workflow's newest version allows hold a slot. Its turn comes in the order of arrival, in the
     /// transaction in which another one ends; from then on until its own end it holds a slot. A run that waits for
     /// its key stands in that line only once no run with its key is before it.
-    func submit(_ submissions: [Submission], now: Timestamp) async throws -> [Result<
+    ///
+    /// - Parameter claimant: makes new runs its own that it could claim at `now`, as a claim does
+    ///   (``SubmissionReceipt/claimed``); `nil` if they are to be claimed later. Its lease has to be good.
+    func submit(_ submissions: [Submission], now: Timestamp, claimant: Claimant?) async throws -> [Result<
         SubmissionReceipt, JournalError
     >]
 
@@ -216,14 +223,33 @@ public protocol Journal: Sendable {
     ///
     /// A run goes when it ended longer ago than the newest version of its workflow says (``WorkflowRules/keep``), or
     /// than ``Expiry/keep`` where that says nothing; with it go its entries, annotations and approvals, and the
-    /// idempotency keys that stand for it alone. It is as if it had never been: its id and its key are free. Once no
-    /// run is left to go, events go that are older than ``Expiry/keep``, that started no run which is still there, and
-    /// that no run which has not ended could look back at.
+    /// idempotency keys of requests that started it alone. It is as if it had never been: its id and its key are free.
+    /// Once all runs were looked at, events go that are older than ``Expiry/keep``, that started no run which is still
+    /// there, and that no run which has not ended could look back at, and with them their idempotency keys.
     ///
     /// Gates go at which nothing happened for a day, and kept replies (``KeptReply``) that are too old to be given.
     ///
-    /// Each call does about ``Expiry/limit`` rows of work; call it again while ``Removal/afterEvent`` is not `nil`.
+    /// Each call does about ``Expiry/limit`` rows of work; call it again while ``Removal/nextCursor`` is not `nil`.
     func removeExpired(_ expiry: Expiry, now: Timestamp) async throws -> Removal
+
+    /// What the store takes of the disk; nothing where it is no file.
+    func space() async throws -> StoreSpace
+
+    /// Gives free space back to the system, in one short transaction.
+    ///
+    /// The file is shorter once the log is copied, at the latest by ``copyLog()``. It does nothing where nothing
+    /// is free or the store can't give back while in use.
+    ///
+    /// - Parameter bytes: about how much at most, 1 or more; space comes in pages.
+    /// - Returns: what the store takes then.
+    func giveBack(bytes: Int) async throws -> StoreSpace
+
+    /// Copies the log into the file, which then ends where its last page does, unless a read needs the log just now.
+    ///
+    /// The log keeps its length and is written from its beginning.
+    ///
+    /// - Returns: what the store takes then.
+    func copyLog() async throws -> StoreSpace
 
     /// The schedules of a namespace in order of their ids, also those that no workflow declares any more.
     func schedules(namespace: String) async throws -> [ScheduleRecord]
@@ -231,7 +257,8 @@ public protocol Journal: Sendable {
     /// Moves a schedule on and starts the runs that are due, in one transaction.
     ///
     /// It is done only if the schedule still has the revision that was read (0 for one that is not stored), so that
-    /// of two hosts that deal with the same occurrence one does it. The runs start as ``submit(_:now:)`` starts them.
+    /// of two hosts that deal with the same occurrence one does it. The runs start as
+    /// ``submit(_:now:claimant:)`` starts them.
     ///
     /// - Returns: `nil` if the schedule has another revision; then nothing was done.
     /// - Throws: ``JournalError/invalid(_:)`` if more than ``ScheduleRecord/mostPending`` occurrences are pending, or a
@@ -265,9 +292,23 @@ public protocol Journal: Sendable {
     ///
     /// - Throws: ``JournalError`` where it can't.
     func checkWritable() async throws
+
+    /// A number that was drawn when the store was made, and that nobody outside should know.
+    ///
+    /// The places of strings in the tables of scripts follow from it, in every replay alike.
+    ///
+    /// - Throws: ``JournalError`` where the store can't be read.
+    func hashSeed() async throws -> UInt32
 }
 
 extension Journal {
+    /// Accepts events and runs, which are claimed later.
+    public func submit(_ submissions: [Submission], now: Timestamp) async throws -> [Result<
+        SubmissionReceipt, JournalError
+    >] {
+        try await submit(submissions, now: now, claimant: nil)
+    }
+
     /// Approvals of every kind, those that are due first first, then the oldest.
     ///
     /// - Parameters:

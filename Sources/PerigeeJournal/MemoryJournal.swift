@@ -26,16 +26,23 @@ public final class MemoryJournal: Journal {
         }
     }
 
-    public func commit(_ commits: [Commit]) async throws -> [Result<CommitReceipt, JournalError>] {
+    nonisolated(nonsending) public func commit(_ commits: [Commit]) async throws -> [Result<
+        CommitReceipt, JournalError
+    >] {
         state.withLock { state in commits.map { state.commit($0) } }
     }
 
     public func submit(
-        _ submissions: [Submission], now: Timestamp
+        _ submissions: [Submission], now: Timestamp, claimant: Claimant?
     ) async throws -> [Result<SubmissionReceipt, JournalError>] {
-        state.withLock { state in
+        var claimant = claimant
+        return state.withLock { state in
             submissions.map { submission in
-                Result { () throws(JournalError) in try state.accept(submission, now: now) }
+                Result { () throws(JournalError) in
+                    let receipt = try state.accept(submission, now: now, claimant)
+                    claimant?.limit -= receipt.claimed.count
+                    return receipt
+                }
             }
         }
     }
@@ -210,5 +217,17 @@ public final class MemoryJournal: Journal {
         try state.withLock { try $0.advance(advance, now: now) }
     }
 
+    public func space() async throws -> StoreSpace { StoreSpace() }
+
+    public func giveBack(bytes: Int) async throws -> StoreSpace {
+        try checkLimit(bytes, 1...Int.max)
+        return StoreSpace()
+    }
+
+    public func copyLog() async throws -> StoreSpace { StoreSpace() }
+
     public func checkWritable() async throws {}
+
+    /// Always 0, so that what is tried with it can be tried again.
+    public func hashSeed() async throws -> UInt32 { 0 }
 }

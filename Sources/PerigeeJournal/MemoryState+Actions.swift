@@ -99,6 +99,8 @@ extension MemoryState {
             self[number].record.version = move.version
             self[number].record.bundle = move.bundle
         }
+        if let result = reopening.result { give(number, result.address, result.value, now: now) }
+        for wait in reopening.awaits { _ = open(number, wait, now: now) }
         self[number].record.output = nil
         self[number].record.error = nil
         self[number].record.endedAt = nil
@@ -107,8 +109,6 @@ extension MemoryState {
         if run.record.startedAt != nil {
             self[number].record.deadlineAt = run.timeoutMilliseconds.map { now.adding(milliseconds: $0) }
         }
-        if let result = reopening.result { give(number, result.address, result.value, now: now) }
-        for wait in reopening.awaits { _ = open(number, wait, now: now) }
         let line = run.turn == nil ? lineName(number) : nil
         if let line {
             self[number].turn = .waitsForSlot

@@ -30,6 +30,11 @@ extension MemoryState {
         return false
     }
 
+    /// Whether the breaker of the run's workflow, if there is one, lets all begin.
+    func isClosed(_ number: Int64) -> Bool {
+        breakers[breakerName(number)]?.dueAt == nil
+    }
+
     /// When a run that is held back may be tried; `nil` if there is none.
     func heldRunsDue(_ namespace: String) -> Timestamp? {
         breakers.filter { name, _ in

@@ -96,7 +96,7 @@ extension MemoryState {
             && (record.status == .queued || record.status == .waiting)
     }
 
-    private mutating func take(_ number: Int64, host: String, now: Timestamp) -> ClaimedRun {
+    mutating func take(_ number: Int64, host: String, now: Timestamp) -> ClaimedRun {
         answerDueWaits(number, now: now)
         self[number].record.owner = host
         self[number].record.epoch += 1

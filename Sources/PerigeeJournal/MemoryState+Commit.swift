@@ -35,16 +35,10 @@ extension MemoryState {
     private mutating func apply(_ commit: Commit) throws(JournalError) -> CommitReceipt {
         let number = commit.run
         self[number].entries += commit.entries
-        if let last = commit.entries.last { self[number].record.entryCount = last.sequence }
+        self[number].record.record(commit)
         for path in commit.prunes { self[number].entries.removeAll { $0.fact.isInside(path) } }
         if commit.asksToEnd { self[number].isEnding = true }
         annotate(number, commit.annotations)
-        if let tags = commit.tags { self[number].record.tags = tags }
-        if let text = commit.statusText { self[number].record.statusText = text }
-        if let move = commit.move {
-            self[number].record.version = move.version
-            self[number].record.bundle = move.bundle
-        }
         var wakes = false
         for id in commit.closes
         where close(number, id, hasFailed: commit.failures[id], now: commit.at) { wakes = true }

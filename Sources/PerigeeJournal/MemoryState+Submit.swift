@@ -1,11 +1,16 @@
 extension MemoryState {
     /// Accepts what a caller hands in; one without an event fails where it starts a run whose key is taken.
-    mutating func accept(_ submission: Submission, now: Timestamp) throws(JournalError) -> SubmissionReceipt {
+    mutating func accept(
+        _ submission: Submission, now: Timestamp, _ claimant: Claimant? = nil
+    ) throws(JournalError) -> SubmissionReceipt {
         let mayFail =
             submission.event == nil
             && submission.starts.contains { $0.onConflict == .reject && $0.key != nil }
         let before = mayFail ? self : nil
-        let receipt = try submit(submission, now: now).receipt
+        var (receipt, wakes) = try submit(submission, now: now, claimant)
+        if !receipt.isDuplicate {
+            receipt.wakesRuns = wakes || submission.starts.contains { $0.startAt != nil }
+        }
         if let before, !receipt.isDuplicate, let taken = receipt.refused.first {
             self = before
             throw .keyTaken(taken)
@@ -15,7 +20,7 @@ extension MemoryState {
 
     /// Accepts one submission; `wakes` tells whether a run can be claimed now that could not before.
     mutating func submit(
-        _ submission: Submission, now: Timestamp
+        _ submission: Submission, now: Timestamp, _ claimant: Claimant? = nil
     ) throws(JournalError) -> (receipt: SubmissionReceipt, wakes: Bool) {
         if let fault = submission.fault { throw fault }
         if let earlier = try earlierReceipt(of: submission) { return (earlier, false) }
@@ -23,7 +28,8 @@ extension MemoryState {
         var wakes = false
         if let event = submission.event { wakes = record(event, now: now) }
         var receipt = SubmissionReceipt(eventID: submission.event?.id, runs: [], isDuplicate: false)
-        for start in submission.starts where begin(start, of: submission, now: now, &receipt) { wakes = true }
+        for start in submission.starts
+        where begin(start, of: submission, now: now, claimant, &receipt) { wakes = true }
         if submission.event != nil {
             events[events.count - 1].runs = receipt.runs
             events[events.count - 1].refused = receipt.refused
@@ -31,6 +37,7 @@ extension MemoryState {
         if let key = submission.idempotencyKey {
             var kept = receipt
             kept.cancelled = []
+            kept.claimed = []
             if submission.event == nil { kept.refused = [] }
             requests[Name(namespace: submission.namespace, first: key)] = (submission.requestDigest, kept)
         }
@@ -93,7 +100,8 @@ extension MemoryState {
     ///
     /// - Returns: whether a run can be claimed now that could not before.
     private mutating func begin(
-        _ start: NewRun, of submission: Submission, now: Timestamp, _ receipt: inout SubmissionReceipt
+        _ start: NewRun, of submission: Submission, now: Timestamp, _ claimant: Claimant?,
+        _ receipt: inout SubmissionReceipt
     ) -> Bool {
         let keyName = start.keyName(in: submission.namespace)
         var wakes = false
@@ -115,18 +123,14 @@ extension MemoryState {
         }
         let turn = start.firstTurn(keyIsTaken: keyName.map { !openRuns($0).isEmpty } ?? false, now: now)
         let number = Int64(runs.count) + 1
-        let record = RunRecord(
-            id: start.id, number: number, namespace: submission.namespace, workflow: start.workflow,
-            version: start.version, bundle: start.bundle, status: start.status, key: start.key,
-            input: start.input, error: start.error, trigger: start.trigger, eventID: submission.event?.id,
-            correlationID: start.correlationID, parent: start.parent, createdAt: now)
+        var record = start.record(of: submission, now: now)
+        record.number = number
         runs.append(
             Run(
                 record: record, concurrencyKey: start.concurrencyKey, turn: turn, eventsAfter: events.count,
                 timeoutMilliseconds: start.timeoutMilliseconds))
         runNumbers[start.id] = number
         self[number].entries = start.entries
-        self[number].record.entryCount = start.entries.last?.sequence ?? 0
         if let note = start.startedBy {
             self.record(start.audit(note, namespace: submission.namespace, now: now))
         }
@@ -140,6 +144,12 @@ extension MemoryState {
         switch turn {
         case nil where start.status == .queued, .waitsForTime?:
             setWake(number, startAt)
+            if turn == nil, startAt <= now, let claimant, receipt.claimed.count < claimant.limit,
+                isClosed(number)
+            {
+                receipt.claimed.append(take(number, host: claimant.host, now: now))
+                return wakes
+            }
             return wakes || startAt <= now
         case .waitsForSlot?: return admit(lineName(number), now: now) || wakes
         default: return wakes
@@ -154,11 +164,32 @@ extension MemoryState {
 }
 
 extension NewRun {
+    /// The run as it is created; the store gives it its number.
+    package func record(of submission: Submission, now: Timestamp) -> RunRecord {
+        RunRecord(
+            id: id, number: 0, namespace: submission.namespace, workflow: workflow, version: version,
+            bundle: bundle, status: status, key: key, input: input, error: error, trigger: trigger,
+            eventID: submission.event?.id, correlationID: correlationID, parent: parent, createdAt: now,
+            entryCount: entries.last?.sequence ?? 0)
+    }
+
+    /// The run as its first claim leaves it.
+    package func claimed(by host: String, of submission: Submission, now: Timestamp) -> RunRecord {
+        var run = record(of: submission, now: now)
+        run.status = .running
+        run.owner = host
+        run.epoch = 1
+        run.startedAt = now
+        run.deadlineAt = timeoutMilliseconds.map { now.adding(milliseconds: $0) }
+        return run
+    }
+
     /// The audit record of a start by hand, or of a fork: that is of the run that was forked.
     package func audit(_ note: ActionNote, namespace: String, now: Timestamp) -> AuditRecord {
-        let after: [String: JSON] = [
-            "run": .string(id), "status": .string(status.rawValue), "version": .int(Int64(version)),
+        var after: [String: JSON] = [
+            "status": .string(status.rawValue), "version": .int(Int64(version)),
         ]
+        if forkOf != nil { after["run"] = .string(id) }
         return AuditRecord(
             number: 0, at: now, namespace: namespace, by: note.by, action: note.action, run: forkOf ?? id,
             reason: note.reason, after: JSON.object(after).bytes)

@@ -55,14 +55,34 @@ public struct Expiry: Hashable, Sendable {
     public var keep: Keep
     /// About how many rows to remove or look at, 1 or more; a run is removed whole even if it has more.
     public var limit: Int
-    /// ``Removal/afterEvent`` of the call before; `nil` to begin anew.
-    public var afterEvent: Int64?
+    /// ``Removal/nextCursor`` of the call before; `nil` to begin anew.
+    public var cursor: Cursor?
 
-    public init(namespace: String, keep: Keep, limit: Int, afterEvent: Int64? = nil) {
+    public init(namespace: String, keep: Keep, limit: Int, cursor: Cursor? = nil) {
         self.namespace = namespace
         self.keep = keep
         self.limit = limit
-        self.afterEvent = afterEvent
+        self.cursor = cursor
+    }
+
+    /// Up to where was looked: first come gates and kept replies, then runs, then events.
+    public enum Cursor: Hashable, Sendable {
+        /// More gates and kept replies may have to go.
+        case idle
+        /// The last run that was looked at, of those that have ended in the order of their workflows and ends.
+        case run(workflow: String, endedAt: Timestamp, number: Int64)
+        /// The number of the last event that was looked at.
+        case event(Int64)
+    }
+}
+
+extension Expiry {
+    /// Whether gates and kept replies are looked at.
+    package var beginsWithIdle: Bool { cursor == nil || cursor == .idle }
+
+    /// The number of the last event that was looked at before; 0 for none.
+    package var eventsAfter: Int64 {
+        if case .event(let number)? = cursor { number } else { 0 }
     }
 }
 
@@ -70,12 +90,12 @@ public struct Expiry: Hashable, Sendable {
 public struct Removal: Hashable, Sendable {
     public var runs: Int
     public var events: Int
-    /// Up to where events were looked at; `nil` once there is nothing more to remove now.
-    public var afterEvent: Int64?
+    /// Where to go on; `nil` once everything was looked at.
+    public var nextCursor: Expiry.Cursor?
 
-    public init(runs: Int, events: Int, afterEvent: Int64?) {
+    public init(runs: Int, events: Int, nextCursor: Expiry.Cursor?) {
         self.runs = runs
         self.events = events
-        self.afterEvent = afterEvent
+        self.nextCursor = nextCursor
     }
 }

@@ -15,11 +15,11 @@ public struct LuaLimits: Hashable, Sendable {
 
     public init() {}
 
-    func shim(seed: UInt64) -> pg_limits {
+    func shim(seed: UInt64, hashSeed: UInt32 = 0, isBlank: Bool = false) -> pg_limits {
         pg_limits(
             memory_bytes: memoryBytes, slice_nanoseconds: UInt64(sliceMilliseconds) * 1_000_000,
             cpu_nanoseconds: UInt64(cpuMilliseconds) * 1_000_000, value_bytes: valueBytes,
-            value_depth: Int32(valueDepth), seed: seed)
+            value_depth: Int32(valueDepth), seed: seed, hash_seed: hashSeed, blank: isBlank ? 1 : 0)
     }
 }
 

@@ -4,7 +4,7 @@ import CLuaShim
 ///
 /// It belongs to one task at a time and may move between threads from one call to the next.
 public final class LuaState {
-    private let state: OpaquePointer
+    let state: OpaquePointer
     private let host: any LuaHost
     private let bridge: HostBridge
 
@@ -15,24 +15,55 @@ public final class LuaState {
     ///   - functions: the names of the host's functions, as the stdlib sees them in `host`.
     ///   - host: answers them; kept alive by the state.
     ///   - seed: of `math.random`.
+    ///   - hashSeed: of the places of strings in tables. Whoever knows it can send data that takes long to be read.
+    ///   - isBlank: whether its memory is zero before, as ``LuaImage`` needs it.
     /// - Throws: ``LuaFailure`` if the memory limit is too small even for that.
-    public init(limits: LuaLimits, functions: [String], host: any LuaHost, seed: UInt64 = 0)
-        throws(LuaFailure)
-    {
+    public init(
+        limits: LuaLimits, functions: [String], host: any LuaHost, seed: UInt64 = 0,
+        hashSeed: UInt32 = 0, isBlank: Bool = false
+    ) throws(LuaFailure) {
         self.host = host
         bridge = HostBridge(host)
-        let context = Unmanaged.passUnretained(bridge).toOpaque()
-        let callbacks = pg_host(context: context, call: hostCall, module: hostModule)
+        let limits = limits.shim(seed: seed, hashSeed: hashSeed, isBlank: isBlank)
+        let callbacks = bridge.callbacks
         let made = withCStrings(functions) { names in
-            pg_create(limits.shim(seed: seed), callbacks, names.baseAddress, Int32(names.count))
+            pg_create(limits, callbacks, names.baseAddress, Int32(names.count))
         }
-        guard let made else { throw LuaFailure(message: "the memory limit is too small for a Lua state") }
+        guard let made else { throw LuaState.noMemory }
         state = made
         bridge.state = made
     }
 
+    /// Makes a copy of a state.
+    ///
+    /// - Parameters:
+    ///   - image: of the state; its memory limit has to be the one in `limits`.
+    ///   - limits: what it may use.
+    ///   - host: answers its calls from now on; kept alive by the state.
+    ///   - seed: of `math.random`.
+    ///   - isBlank: whether its memory is zero before, as ``LuaImage`` needs it.
+    /// - Throws: ``LuaFailure`` if there is no memory for it.
+    public init(
+        copying image: LuaImage, limits: LuaLimits, host: any LuaHost, seed: UInt64, isBlank: Bool = false
+    ) throws(LuaFailure) {
+        self.host = host
+        bridge = HostBridge(host)
+        let made = pg_create_from(image.image, limits.shim(seed: seed, isBlank: isBlank), bridge.callbacks)
+        guard let made else { throw LuaState.noMemory }
+        state = made
+        bridge.state = made
+    }
+
+    private static let noMemory = LuaFailure(message: "the memory limit is too small for a Lua state")
+
     deinit {
         pg_close(state)
+    }
+
+    /// Gives the memory that ended states have left back to the system, but for what a few need; at most every two
+    /// seconds.
+    public static func giveBackMemory() {
+        pg_give_back()
     }
 
     /// Memory in use, in bytes.
@@ -140,6 +171,10 @@ private final class HostBridge {
 
     init(_ host: any LuaHost) {
         self.host = host
+    }
+
+    var callbacks: pg_host {
+        pg_host(context: Unmanaged.passUnretained(self).toOpaque(), call: hostCall, module: hostModule)
     }
 }
 

@@ -57,7 +57,7 @@ final class GroupWriter: Sendable {
     /// Does several pieces of work in one transaction; `work` attempts them one by one.
     ///
     /// The caller's cancellation changes nothing: what was handed in is done, and answered.
-    func writeAll<Answer: Sendable>(
+    nonisolated(nonsending) func writeAll<Answer: Sendable>(
         weight: Int, _ work: @escaping @Sendable (Members) throws -> Answer
     ) async throws -> Answer {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Answer, any Error>) in

@@ -11,6 +11,7 @@ public final class SQLiteJournal: Journal {
     private let path: String
     let pool: DatabasePool
     let writer: GroupWriter
+    private let reader: GroupReader
     private let log: WriteAheadLog
     /// Given up by ``close()``.
     private let lock: Mutex<ProcessLock?>
@@ -33,6 +34,7 @@ public final class SQLiteJournal: Journal {
         path: String, limits: StoreFile.Limits,
         onTransaction: (@Sendable (Int, TransactionPhase) -> Void)? = nil
     ) throws(JournalError) {
+        let path = StoreFile.resolved(path)
         do {
             try StoreCreation.makeDirectory(for: path)
         } catch {
@@ -45,6 +47,7 @@ public final class SQLiteJournal: Journal {
         log = WriteAheadLog(path: path, limit: limits.checkpointPages)
         pool.writeWithoutTransaction(log.watch)
         writer = GroupWriter(pool: pool, path: path, log: log, onTransaction: onTransaction)
+        reader = GroupReader(pool: pool, path: path, log: log)
     }
 
     /// Looks whether a store could be opened, also while a host works on it, and leaves it as it is.
@@ -105,18 +108,23 @@ public final class SQLiteJournal: Journal {
         }
     }
 
-    public func commit(_ commits: [Commit]) async throws -> [Result<CommitReceipt, JournalError>] {
+    nonisolated(nonsending) public func commit(_ commits: [Commit]) async throws -> [Result<
+        CommitReceipt, JournalError
+    >] {
         try await writer.writeAll(weight: commits.count) { members in
             try commits.map { commit in try members.attempt { try $0.commit(commit) } }
         }
     }
 
     public func submit(
-        _ submissions: [Submission], now: Timestamp
+        _ submissions: [Submission], now: Timestamp, claimant: Claimant?
     ) async throws -> [Result<SubmissionReceipt, JournalError>] {
         try await writer.writeAll(weight: submissions.count) { members in
-            try submissions.map { submission in
-                try members.attempt { try $0.accept(submission, now: now) }
+            var claimant = claimant
+            return try submissions.map { submission in
+                let result = try members.attempt { try $0.accept(submission, now: now, claimant) }
+                if case .success(let receipt) = result { claimant?.limit -= receipt.claimed.count }
+                return result
             }
         }
     }
@@ -234,9 +242,34 @@ public final class SQLiteJournal: Journal {
         try await writer.write { try $0.advance(advance, now: now) }
     }
 
+    public func space() async throws -> StoreSpace {
+        try await read { [path] in try $0.space(of: path) }
+    }
+
+    public func giveBack(bytes: Int) async throws -> StoreSpace {
+        try checkLimit(bytes, 1...Int.max)
+        let space = try await space()
+        guard space.givesBack, space.free > 0 else { return space }
+        try await writer.write { try $0.giveBack(bytes: bytes) }
+        return try await self.space()
+    }
+
+    public func copyLog() async throws -> StoreSpace {
+        log.copySoon()
+        try await checkWritable()
+        return try await space()
+    }
+
     public func checkWritable() async throws {
         try await writer.write { try $0.run("UPDATE probe SET writes = writes + 1", []) }
         try log.checkCopied()
+    }
+
+    public func hashSeed() async throws -> UInt32 {
+        try await read { store in
+            let seed: Int64? = try store.first("SELECT hash_seed FROM store", []) { try $0.next() }
+            return UInt32(truncatingIfNeeded: seed ?? 0)
+        }
     }
 
     public func files(bundle: String) async throws -> [String: String]? {
@@ -245,11 +278,11 @@ public final class SQLiteJournal: Journal {
 
     public func entries(run: Int64, after: Int, limit: Int) async throws -> [Entry] {
         try checkLimit(limit, 1...Int.max)
-        return try await read { try $0.entries(run: run, after: after, limit: limit) }
+        return try await reader.read { try $0.entries(run: run, after: after, limit: limit) }
     }
 
     public func run(id: String) async throws -> RunRecord? {
-        try await read { try $0.run(id: id) }
+        try await reader.read { try $0.run(id: id) }
     }
 
     public func relations(run id: String) async throws -> RunRelations? {

@@ -1,4 +1,5 @@
 import GRDB
+import PerigeeJournal
 
 /// The tables of a Perigee database, and how older ones become the present ones.
 enum Schema {
@@ -16,7 +17,7 @@ enum Schema {
     }
 
     /// What changes with every commit stands in `runs`; what never changes and may be long stands in
-    /// `run_inputs`, so that a commit does not write it again.
+    /// `run_inputs`, so that a commit does not write it again; a `correlation_id` that is the run's own id is left out.
     ///
     /// `wake_at` is when something is to come for the run; a run is owned exactly while its status is `running`.
     /// `entry_count` is the sequence of the last entry. `turn` is where the run stands in line (``Turn``); before its
@@ -39,7 +40,7 @@ enum Schema {
         """
         CREATE TABLE run_inputs (
             run INTEGER PRIMARY KEY, input BLOB NOT NULL, trigger BLOB NOT NULL, event_id TEXT,
-            correlation_id TEXT NOT NULL, parent_id TEXT, parent_path TEXT, parent_label TEXT,
+            correlation_id TEXT, parent_id TEXT, parent_path TEXT, parent_label TEXT,
             parent_occurrence INTEGER, parent_policy TEXT, depth INTEGER, continued_from TEXT
         ) STRICT
         """,
@@ -80,6 +81,8 @@ enum Schema {
         """,
         "CREATE UNIQUE INDEX annotations_by_run ON annotations (run, ordinal)",
         "CREATE TABLE hosts (id TEXT PRIMARY KEY, lease_until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        "CREATE TABLE store (hash_seed INTEGER NOT NULL) STRICT",
+        "INSERT INTO store VALUES (random() & 4294967295)",
         "CREATE TABLE probe (writes INTEGER NOT NULL) STRICT",
         "INSERT INTO probe VALUES (0)",
     ]
@@ -108,7 +111,8 @@ enum Schema {
             at INTEGER NOT NULL, PRIMARY KEY (namespace, key)
         ) STRICT, WITHOUT ROWID
         """,
-        "CREATE INDEX requests_by_runs ON requests (runs)",
+        "CREATE INDEX requests_by_runs ON requests (runs) WHERE event_id IS NULL",
+        "CREATE INDEX requests_by_event ON requests (event_id) WHERE event_id IS NOT NULL",
     ]
 
     /// A wait's row is gone when the run has taken its answer; an approval's row stays.
@@ -183,7 +187,15 @@ enum Schema {
             value BLOB NOT NULL, UNIQUE (namespace, workflow, key)
         ) STRICT
         """,
+        """
+        CREATE INDEX state_by_reply ON state (namespace, \(keptReplyUntil), workflow, key)
+            WHERE \(isKeptReply)
+        """,
     ]
+
+    /// Whether a value of `state` is a kept reply (``KeptReply``), and until when: as `state_by_reply` has them.
+    static let isKeptReply = "substr(key, 1, \(KeptReply.prefix.count)) = '\(KeptReply.prefix)'"
+    static let keptReplyUntil = "json_extract(CAST(value AS TEXT), '$.until')"
 
     /// `pending` is a JSON array of milliseconds.
     ///

@@ -171,7 +171,7 @@ extension Store {
             """,
             [
                 audit.at.milliseconds, audit.namespace, audit.by, audit.action, audit.run, audit.approval,
-                audit.batch, audit.secret, audit.step, audit.reason, audit.before?.blob, audit.after?.blob,
+                audit.batch, audit.secret, audit.step, audit.reason, audit.before, audit.after,
             ])
     }
 

@@ -23,8 +23,8 @@ extension Store {
             """,
             [
                 wait.id, run.number, run.namespace, wait.address.path, wait.address.label,
-                wait.address.occurrence, request.kind.rawValue, request.to.blob, request.show.blob,
-                request.choices.list, request.commentRequiredOn.list, request.details.blob, reminders,
+                wait.address.occurrence, request.kind.rawValue, request.to, request.show,
+                request.choices.list, request.commentRequiredOn.list, request.details, reminders,
                 request.remindAt.first?.milliseconds, wait.openedAt.milliseconds, wait.dueAt?.milliseconds,
             ], taken: "the wait id \(wait.id)")
     }
@@ -51,7 +51,7 @@ extension Store {
             """,
             [
                 decision.outcome, decision.by, decision.at.milliseconds, decision.comment,
-                decision.form?.blob, decision.data?.blob, decision.via, decision.shown, id,
+                decision.form, decision.data, decision.via, decision.shown, id,
             ])
         _ = try answer(wait, payload: decision.payload, at: decision.at)
         var decided = approval

@@ -18,7 +18,7 @@ extension Store {
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
-                batch.id, batch.namespace, batch.action, batch.options.blob, batch.search, batch.by,
+                batch.id, batch.namespace, batch.action, batch.options, batch.search, batch.by,
                 batch.reason, batch.atOnce, batch.perMinute, batch.createdAt.milliseconds,
                 runs.isEmpty ? "completed" : "running", runs.isEmpty ? batch.createdAt.milliseconds : nil,
                 runs.count,
@@ -70,7 +70,7 @@ extension Store {
     ) throws {
         try run(
             "UPDATE batch_items SET state = ?, at = ?, error = ? WHERE batch = ? AND place = ?",
-            [state.number, now.milliseconds, error?.blob, item.batch, item.place])
+            [state.number, now.milliseconds, error, item.batch, item.place])
         try run(
             """
             UPDATE batches SET pending = pending - 1, done = done + ?1, refused = refused + 1 - ?1,

@@ -87,7 +87,7 @@ extension Store {
             """
             INSERT INTO breakers VALUES (?, ?, ?, ?)
             ON CONFLICT DO UPDATE SET state = excluded.state, due_at = excluded.due_at
-            """, [namespace, workflow, breaker.json.bytes.blob, breaker.dueAt?.milliseconds])
+            """, [namespace, workflow, breaker.json.bytes, breaker.dueAt?.milliseconds])
     }
 }
 

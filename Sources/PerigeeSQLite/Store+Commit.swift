@@ -83,7 +83,7 @@ extension Store {
                 version = COALESCE(?, version), bundle = COALESCE(?, bundle) WHERE number = ?
             """,
             [
-                entryCount, commit.tags?.blob, commit.statusText, commit.move?.version, commit.move?.bundle,
+                entryCount, commit.tags, commit.statusText, commit.move?.version, commit.move?.bundle,
                 commit.run,
             ])
     }
@@ -139,6 +139,6 @@ extension Store {
             """
             UPDATE runs SET owner = NULL, status = ?, wake_at = ?, error = COALESCE(?, error)
             WHERE number = ?
-            """, [status.rawValue, wakeAt?.milliseconds, error?.blob, number])
+            """, [status.rawValue, wakeAt?.milliseconds, error, number])
     }
 }

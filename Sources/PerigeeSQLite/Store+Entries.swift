@@ -17,7 +17,7 @@ extension Store {
                     arguments, line, succeeded, outcome, attempts, started_at)
                 VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
-                place + values(of: step) + [succeeded, value.blob, attempts, startedAt.milliseconds])
+                place + values(of: step) + [succeeded, value, attempts, startedAt.milliseconds])
         case .waitOpened(let step, let wait, let attempts):
             try self.run(
                 """
@@ -40,12 +40,12 @@ extension Store {
         case .endRequested(let status, let error):
             try self.run(
                 "INSERT INTO entries (run, sequence, recorded_at, kind, verb, outcome) VALUES (?, ?, ?, 4, ?, ?)",
-                place + [status.rawValue, error.blob])
+                place + [status.rawValue, error])
         case .reset(let sequences):
             let list = JSON.array(sequences.map { .int(Int64($0)) })
             try self.run(
                 "INSERT INTO entries (run, sequence, recorded_at, kind, arguments) VALUES (?, ?, ?, 5, ?)",
-                place + [list.bytes.blob])
+                place + [list.bytes])
         }
     }
 
@@ -58,7 +58,7 @@ extension Store {
 
     private func values(of step: Step) -> [Value] {
         [
-            step.address.path, step.address.label, step.address.occurrence, step.verb, step.arguments.blob,
+            step.address.path, step.address.label, step.address.occurrence, step.verb, step.arguments,
             step.line,
         ]
     }
@@ -83,7 +83,7 @@ extension Store {
             """,
             [
                 run, annotation.ordinal, annotation.at.milliseconds, annotation.kind.rawValue,
-                annotation.level, annotation.text, annotation.data?.blob, annotation.step?.path,
+                annotation.level, annotation.text, annotation.data, annotation.step?.path,
                 annotation.step?.label, annotation.step?.occurrence,
             ])
     }

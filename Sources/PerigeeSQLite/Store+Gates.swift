@@ -52,7 +52,7 @@ extension Store {
             SET state = excluded.state, due_at = excluded.due_at, forget_at = excluded.forget_at
             """,
             [
-                namespace, key, gate.json.bytes.blob, gate.dueAt?.milliseconds,
+                namespace, key, gate.json.bytes, gate.dueAt?.milliseconds,
                 gate.forgetAt?.milliseconds,
             ])
         return wakes || gate.dueAt.map { $0 < kept?.dueAt ?? Timestamp(milliseconds: .max) } ?? false

@@ -6,8 +6,8 @@ extension Store {
         SELECT r.number, r.id, r.namespace, r.workflow, r.version, r.bundle, r.status, r.key, r.owner,
             r.epoch, r.entry_count, r.created_at, r.started_at, r.ended_at, r.deadline_at, r.cancel_error,
             r.paused_at, r.tags, r.status_text, r.output, r.error, r.continued_as, r.turn, r.concurrency_key,
-            r.held, i.input, i.trigger, i.event_id, i.correlation_id, i.parent_id, i.parent_path, i.parent_label,
-            i.parent_occurrence, i.parent_policy, i.depth, i.continued_from
+            r.held, i.input, i.trigger, i.event_id, COALESCE(i.correlation_id, r.id), i.parent_id,
+            i.parent_path, i.parent_label, i.parent_occurrence, i.parent_policy, i.depth, i.continued_from
         FROM runs r JOIN run_inputs i ON i.run = r.number
         """
 
@@ -71,41 +71,47 @@ extension Store {
     }
 
     func runs(_ query: RunQuery) throws -> RunPage {
-        var conditions = "r.namespace = ?"
-        var values: [Value] = [query.namespace]
-        if let cursor = query.cursor {
-            conditions += " AND r.number < ?"
-            values.append(cursor)
+        let limit = query.limit + 1
+        // One status and one workflow are one stretch of an index in the order of the page; several are merged.
+        let statuses: [RunStatus?] = query.statuses.isEmpty ? [nil] : query.statuses.map(\.self)
+        let workflows: [String?] = query.workflows.isEmpty ? [nil] : query.workflows.map(\.self)
+        var found: [RunRecord] = []
+        for status in statuses {
+            for workflow in workflows { found += try runs(query, status, workflow, limit: limit) }
         }
-        if let key = query.key {
-            conditions += " AND r.key = ?"
-            values.append(key)
-        }
-        if let code = query.errorCode {
-            conditions += " AND CASE WHEN json_valid(CAST(r.error AS TEXT)) THEN"
-            conditions += " json_extract(CAST(r.error AS TEXT), '$.code') END = ?"
-            values.append(code)
-        }
-        if !query.workflows.isEmpty {
-            conditions += " AND r.workflow IN (SELECT value FROM json_each(?))"
-            values.append(query.workflows.sorted().list)
-        }
-        let found = try page(query.statuses, conditions, values, limit: query.limit + 1)
+        found.sort { $0.number > $1.number }
         let runs = try withBlockages(withWaits(Array(found.prefix(query.limit))))
         return RunPage(runs: runs, nextCursor: found.count > query.limit ? runs.last?.number : nil)
     }
 
-    /// One status is one stretch of an index in the order of the page; several are merged here.
-    private func page(
-        _ statuses: Set<RunStatus>, _ conditions: String, _ values: [Value], limit: Int
+    /// Runs in one status and of one workflow, where these are given, newest first.
+    ///
+    /// SQLite can't know which of two indexes leads to fewer rows, so a `+` takes a column out of its choice: a key
+    /// is rare, and so is every status but `completed`.
+    private func runs(
+        _ query: RunQuery, _ status: RunStatus?, _ workflow: String?, limit: Int
     ) throws -> [RunRecord] {
-        let order = "ORDER BY r.number DESC LIMIT ?"
-        guard !statuses.isEmpty else {
-            return try all("\(Self.runColumns) WHERE \(conditions) \(order)", values + [limit], decodeRun)
+        let isByStatus = query.key == nil && status != nil && (status != .completed || workflow == nil)
+        let isByWorkflow = query.key == nil && workflow != nil && !isByStatus
+        let isByNamespace = query.key != nil || isByStatus || isByWorkflow
+        var conditions = [(isByNamespace ? "" : "+") + "r.namespace = ?"]
+        var values: [Value] = [query.namespace]
+        func add(_ condition: String, _ value: Value) {
+            conditions.append(condition)
+            values.append(value)
         }
-        let sql = "\(Self.runColumns) WHERE r.status = ? AND \(conditions) \(order)"
-        let found = try statuses.flatMap { try all(sql, [$0.rawValue] + values + [limit], decodeRun) }
-        return Array(found.sorted { $0.number > $1.number }.prefix(limit))
+        if let key = query.key { add("r.key = ?", key) }
+        if let status { add((isByStatus ? "" : "+") + "r.status = ?", status.rawValue) }
+        if let workflow { add((isByWorkflow ? "" : "+") + "r.workflow = ?", workflow) }
+        if let cursor = query.cursor { add("r.number < ?", cursor) }
+        if let code = query.errorCode {
+            add(
+                "CASE WHEN json_valid(CAST(r.error AS TEXT)) THEN"
+                    + " json_extract(CAST(r.error AS TEXT), '$.code') END = ?", code)
+        }
+        let sql =
+            "\(Self.runColumns) WHERE \(conditions.joined(separator: " AND ")) ORDER BY r.number DESC LIMIT ?"
+        return try all(sql, values + [limit], decodeRun)
     }
 
     /// Fills in what waiting runs wait for, all runs with one query.
@@ -133,7 +139,7 @@ extension Store {
             UPDATE runs SET owner = NULL, wake_at = NULL, status = ?, output = ?, error = ?, ended_at = ?,
                 cancel_error = NULL, paused_at = NULL, turn = NULL WHERE number = ? AND ended_at IS NULL
             \(isInLines ? "RETURNING namespace, workflow, key, concurrency_key" : "")
-            """, [status.rawValue, output?.blob, error?.blob, at.milliseconds, number]
+            """, [status.rawValue, output, error, at.milliseconds, number]
         ) { row in
             let namespace: String = try row.next()
             let workflow: String = try row.next()
@@ -171,6 +177,6 @@ extension Store {
                 wake_at = CASE WHEN turn IN (1, 2) THEN NULL ELSE MIN(COALESCE(wake_at, ?2), ?2) END,
                 status = CASE WHEN status = 'paused' THEN 'queued' ELSE status END
             WHERE number = ?3 AND cancel_error IS NULL
-            """, [error.blob, now.milliseconds, number])
+            """, [error, now.milliseconds, number])
     }
 }

@@ -17,7 +17,7 @@ extension Store {
                 sealed = excluded.sealed, updated_at = excluded.updated_at
             """,
             [
-                secret.namespace, secret.name, secret.hosts.list, secret.keyID, secret.sealed.blob,
+                secret.namespace, secret.name, secret.hosts.list, secret.keyID, secret.sealed,
                 secret.createdAt.milliseconds, secret.updatedAt.milliseconds,
             ])
         try SealedSecret.audit(from: before, to: secret, note: note, now: now).map(record)

@@ -31,7 +31,7 @@ extension Store {
                 """
                 INSERT INTO state (namespace, workflow, key, value) VALUES (?, ?, ?, ?)
                 ON CONFLICT DO UPDATE SET value = excluded.value
-                """, place + [after.blob])
+                """, place + [after])
         }
     }
 }

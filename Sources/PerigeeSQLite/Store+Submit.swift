@@ -3,8 +3,13 @@ import PerigeeJournal
 
 extension Store {
     /// Accepts what a caller hands in; one without an event fails where it starts a run whose key is taken.
-    func accept(_ submission: Submission, now: Timestamp) throws -> SubmissionReceipt {
-        let receipt = try submit(submission, now: now).receipt
+    func accept(
+        _ submission: Submission, now: Timestamp, _ claimant: Claimant?
+    ) throws -> SubmissionReceipt {
+        var (receipt, wakes) = try submit(submission, now: now, claimant)
+        if !receipt.isDuplicate {
+            receipt.wakesRuns = wakes || submission.starts.contains { $0.startAt != nil }
+        }
         if submission.event == nil, !receipt.isDuplicate, let taken = receipt.refused.first {
             throw JournalError.keyTaken(taken)
         }
@@ -12,8 +17,9 @@ extension Store {
     }
 
     /// Accepts one submission; `wakes` tells whether a run can be claimed now that could not before.
-    func submit(_ submission: Submission, now: Timestamp) throws -> (receipt: SubmissionReceipt, wakes: Bool)
-    {
+    func submit(
+        _ submission: Submission, now: Timestamp, _ claimant: Claimant? = nil
+    ) throws -> (receipt: SubmissionReceipt, wakes: Bool) {
         if let fault = submission.fault { throw fault }
         if let earlier = try earlierReceipt(of: submission) { return (earlier, false) }
         var wakes = false
@@ -25,8 +31,11 @@ extension Store {
         }
         let eventsAfter = try eventNumber ?? newestEvent(isNeeded: !submission.starts.isEmpty)
         var receipt = SubmissionReceipt(eventID: submission.event?.id, runs: [], isDuplicate: false)
-        for start in submission.starts
-        where try begin(start, of: submission, eventsAfter: eventsAfter, now: now, &receipt) { wakes = true }
+        for start in submission.starts {
+            if try begin(start, of: submission, after: eventsAfter, now: now, claimant, &receipt) {
+                wakes = true
+            }
+        }
         if let eventNumber, !submission.starts.isEmpty {
             try run(
                 "UPDATE events SET runs = ?, refused = ? WHERE number = ?",
@@ -82,7 +91,7 @@ extension Store {
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')
             """,
             [
-                event.id, event.namespace, event.source, event.sourceID, event.type, event.data.blob,
+                event.id, event.namespace, event.source, event.sourceID, event.type, event.data,
                 event.at.milliseconds, event.correlationID, event.causationID,
             ], taken: "the event id \(event.id)")
         return db.lastInsertedRowID
@@ -126,8 +135,8 @@ extension Store {
     ///
     /// - Returns: whether a run can be claimed now that could not before.
     private func begin(
-        _ start: NewRun, of submission: Submission, eventsAfter: Int64, now: Timestamp,
-        _ receipt: inout SubmissionReceipt
+        _ start: NewRun, of submission: Submission, after event: Int64, now: Timestamp,
+        _ claimant: Claimant?, _ receipt: inout SubmissionReceipt
     ) throws -> Bool {
         let key = start.key.map {
             Line(namespace: submission.namespace, workflow: start.workflow, key: $0)
@@ -150,7 +159,17 @@ extension Store {
         let turn = start.firstTurn(keyIsTaken: keyIsTaken, now: now)
         let hasWake = start.status == .queued && (turn == nil || turn == .waitsForTime)
         let startAt = hasWake ? max(now, start.startAt ?? now) : nil
-        try insert(start, turn, submission, eventsAfter: eventsAfter, wakeAt: startAt, now: now)
+        if turn == nil, let startAt, startAt <= now, let claimant, receipt.claimed.count < claimant.limit,
+            try breaker(of: start.workflow, in: submission.namespace)?.dueAt == nil
+        {
+            var run = start.claimed(by: claimant.host, of: submission, now: now)
+            run.number = try insert(start, run, turn, after: event, wakeAt: run.deadlineAt)
+            receipt.claimed.append(ClaimedRun(run: run, answers: []))
+            receipt.runs.append(start.id)
+            return wakes
+        }
+        let run = start.record(of: submission, now: now)
+        try insert(start, run, turn, after: event, wakeAt: startAt)
         receipt.runs.append(start.id)
         if turn == .waitsForSlot, let slot = start.concurrencyKey {
             let line = Line(namespace: submission.namespace, workflow: start.workflow, key: slot)
@@ -165,34 +184,39 @@ extension Store {
         return try cancel(run: run, error: error, isForced: false, now: now)?.run
     }
 
+    /// - Returns: the new run's number.
+    @discardableResult
     private func insert(
-        _ start: NewRun, _ turn: Turn?, _ submission: Submission, eventsAfter: Int64, wakeAt: Timestamp?,
-        now: Timestamp
-    ) throws {
+        _ start: NewRun, _ run: RunRecord, _ turn: Turn?, after event: Int64, wakeAt: Timestamp?
+    ) throws -> Int64 {
         try insert(
             """
-            INSERT INTO runs (id, namespace, workflow, version, bundle, status, key, wake_at, events_after,
-                created_at, error, concurrency_key, turn, timeout, entry_count, parent)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT number FROM runs WHERE id = ?))
+            INSERT INTO runs (id, namespace, workflow, version, bundle, status, key, owner, epoch, wake_at,
+                events_after, created_at, started_at, deadline_at, error, concurrency_key, turn, timeout,
+                entry_count, parent)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+                (SELECT number FROM runs WHERE id = ?))
             """,
             [
-                start.id, submission.namespace, start.workflow, start.version, start.bundle,
-                start.status.rawValue, start.key, wakeAt?.milliseconds, eventsAfter, now.milliseconds,
-                start.error?.blob, start.concurrencyKey, turn?.rawValue, start.timeoutMilliseconds,
-                start.entries.last?.sequence ?? 0, start.parent?.run,
-            ], taken: "the run id \(start.id)")
+                run.id, run.namespace, run.workflow, run.version, run.bundle, run.status.rawValue, run.key,
+                run.owner, run.epoch, wakeAt?.milliseconds, event, run.createdAt.milliseconds,
+                run.startedAt?.milliseconds, run.deadlineAt?.milliseconds, run.error, start.concurrencyKey,
+                turn?.rawValue, start.timeoutMilliseconds, run.entryCount, run.parent?.run,
+            ], taken: "the run id \(run.id)")
         let number = db.lastInsertedRowID
         for entry in start.entries { try append(entry, to: number) }
         if let note = start.startedBy {
-            try record(start.audit(note, namespace: submission.namespace, now: now))
+            try record(start.audit(note, namespace: run.namespace, now: run.createdAt))
         }
-        try run(
+        try self.run(
             "INSERT INTO run_inputs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
             [
-                number, start.input.blob, start.trigger.blob, submission.event?.id,
-                start.correlationID, start.parent?.run, start.parent?.step.path, start.parent?.step.label,
-                start.parent?.step.occurrence, start.parent?.onEnd.rawValue, start.parent?.depth,
+                number, run.input, run.trigger, run.eventID,
+                run.correlationID == run.id ? nil : run.correlationID, run.parent?.run,
+                run.parent?.step.path, run.parent?.step.label, run.parent?.step.occurrence,
+                run.parent?.onEnd.rawValue, run.parent?.depth,
             ])
+        return number
     }
 }
 

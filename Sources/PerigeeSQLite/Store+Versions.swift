@@ -33,12 +33,12 @@ extension Store {
             "INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 namespace, workflow, version.number, bundle, version.createdAt.milliseconds,
-                rules.concurrencyLimit, rules.keep?.number, rules.breaker?.json.bytes.blob,
+                rules.concurrencyLimit, rules.keep?.number, rules.breaker?.json.bytes,
             ])
         for (path, text) in files {
             try run(
                 "INSERT INTO texts (bundle, path, text) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                [bundle, path, Data(text.utf8)])
+                [bundle, path, Payload(text.utf8)])
         }
         if newest?.rules.concurrencyLimit != rules.concurrencyLimit {
             try admitAll(of: workflow, in: namespace, now: now)

@@ -32,7 +32,7 @@ extension Store {
             [
                 wait.id, run.number, kind, wait.address.path, wait.address.label,
                 wait.address.occurrence, wait.openedAt.milliseconds, wait.dueAt?.milliseconds, run.namespace,
-                type, (match.map { JSON.object($0.conditions) } ?? ticket?.json)?.bytes.blob, match?.indexKey,
+                type, (match.map { JSON.object($0.conditions) } ?? ticket?.json)?.bytes, match?.indexKey,
                 target,
             ], taken: "the wait id \(wait.id)")
         let number = db.lastInsertedRowID
@@ -53,23 +53,30 @@ extension Store {
     private func lookBack(
         _ wait: Int64, _ type: String, _ match: EventMatch, of run: RunHead, now: Timestamp
     ) throws {
-        let events = try Row.fetchCursor(
-            try db.cachedStatement(
-                sql: """
-                    SELECT number, data FROM events e WHERE namespace = ? AND type = ? AND number > ?
-                        AND NOT EXISTS (SELECT 1 FROM used_events WHERE run = ? AND event = e.number)
-                    ORDER BY number
-                    """), arguments: [run.namespace, type, run.eventsAfter, run.number])
-        while let row = try events.next() {
-            var columns = Columns(row: row)
-            let event: Int64 = try columns.next()
-            guard match.matches((try? JSON(parsing: try columns.payload())) ?? .null, now: now) else {
-                continue
-            }
-            guard let payload = try self.event(event)?.envelope else { return }
-            _ = try answer(OpenWait(number: wait, run: run.number), payload: payload, event: event, at: now)
-            return
+        let found = try earliest(
+            """
+            SELECT number, data FROM events e WHERE namespace = ? AND type = ? AND number > ?
+                AND NOT EXISTS (SELECT 1 FROM used_events WHERE run = ? AND event = e.number)
+            ORDER BY number
+            """, [run.namespace, type, run.eventsAfter, run.number]
+        ) { data in
+            match.matches((try? JSON(parsing: data)) ?? .null, now: now)
         }
+        guard let found, let payload = try event(found)?.envelope else { return }
+        _ = try answer(OpenWait(number: wait, run: run.number), payload: payload, event: found, at: now)
+    }
+
+    /// The number in the first row whose payload is what is looked for.
+    private func earliest(
+        _ sql: String, _ values: [Value], where isWanted: (Payload) -> Bool
+    ) throws -> Int64? {
+        var found: Int64?
+        try each(sql, values) { row in
+            let number: Int64 = try row.next()
+            if isWanted(try row.payload()) { found = number }
+            return found == nil
+        }
+        return found
     }
 
     /// A wait, and whose it is.
@@ -89,7 +96,7 @@ extension Store {
             UPDATE waits SET answered_at = ?, answer = ?, is_result = ?, event = ?,
                 arrival = (SELECT COALESCE(MAX(arrival), 0) + 1 FROM waits WHERE run = ?)
             WHERE number = ?
-            """, [at.milliseconds, payload?.blob, isResult, event, wait.run, wait.number])
+            """, [at.milliseconds, payload, isResult, event, wait.run, wait.number])
         if let event { try run("INSERT INTO used_events VALUES (?, ?)", [wait.run, event]) }
         try run(
             """

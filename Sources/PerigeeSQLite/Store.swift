@@ -1,16 +1,19 @@
-import Foundation
 import GRDB
+import GRDBSQLite
 import PerigeeJournal
 
 /// The facts as they stand in the database: one connection, inside a transaction or a read.
+///
+/// Values go straight into and out of SQLite's statements: GRDB's own rows and arguments cost several times what the
+/// statements themselves do.
 struct Store {
     let db: Database
 
-    typealias Value = (any DatabaseValueConvertible)?
+    typealias Value = (any ColumnValue)?
 
     /// Runs a statement that gives nothing; statements are prepared once per connection.
     func run(_ sql: String, _ values: [Value]) throws {
-        try db.cachedStatement(sql: sql).execute(arguments: StatementArguments(values))
+        try each(sql, values) { _ in true }
     }
 
     /// Inserts a row whose public id or key has to be new.
@@ -26,12 +29,10 @@ struct Store {
     func all<Fact>(
         _ sql: String, _ values: [Value], _ decode: (inout Columns) throws -> Fact
     ) throws -> [Fact] {
-        let rows = try Row.fetchCursor(
-            try db.cachedStatement(sql: sql), arguments: StatementArguments(values))
         var facts: [Fact] = []
-        while let row = try rows.next() {
-            var columns = Columns(row: row)
-            facts.append(try decode(&columns))
+        try each(sql, values) { row in
+            facts.append(try decode(&row))
+            return true
         }
         return facts
     }
@@ -40,31 +41,67 @@ struct Store {
     func first<Fact>(
         _ sql: String, _ values: [Value], _ decode: (inout Columns) throws -> Fact
     ) throws -> Fact? {
-        let rows = try Row.fetchCursor(
-            try db.cachedStatement(sql: sql), arguments: StatementArguments(values))
-        guard let row = try rows.next() else { return nil }
-        var columns = Columns(row: row)
-        return try decode(&columns)
+        var fact: Fact?
+        try each(sql, values) { row in
+            fact = try decode(&row)
+            return false
+        }
+        return fact
+    }
+
+    /// Goes through the rows of a statement until `body` has enough; meanwhile it must not run the same statement.
+    func each(_ sql: String, _ values: [Value], _ body: (inout Columns) throws -> Bool) throws {
+        let statement = try db.cachedStatement(sql: sql).sqliteStatement
+        // What a failed statement says was thrown when it failed.
+        defer { sqlite3_reset(statement) }
+        for (index, value) in zip(Int32(1)..., values) {
+            let code = value?.bind(to: statement, index) ?? sqlite3_bind_null(statement, index)
+            guard code == SQLITE_OK else { throw failure(code, sql) }
+        }
+        while true {
+            switch sqlite3_step(statement) {
+            case SQLITE_DONE: return
+            case SQLITE_ROW:
+                var columns = Columns(statement: statement)
+                guard try body(&columns) else { return }
+            case let code: throw failure(code, sql)
+            }
+        }
+    }
+
+    private func failure(_ code: Int32, _ sql: String) -> DatabaseError {
+        let message = db.sqliteConnection.map { String(cString: sqlite3_errmsg($0)) }
+        return DatabaseError(resultCode: ResultCode(rawValue: code), message: message, sql: sql)
     }
 }
 
 /// The columns of one row, taken from left to right.
 struct Columns {
-    private let row: Row
-    private var index = 0
+    let statement: OpaquePointer
+    private var index: Int32 = 0
 
-    init(row: Row) {
-        self.row = row
+    init(statement: OpaquePointer) {
+        self.statement = statement
     }
 
-    mutating func next<Value: DatabaseValueConvertible & StatementColumnConvertible>() throws -> Value {
+    mutating func next<Value: ColumnValue>() throws -> Value {
+        guard let value: Value = try next() else {
+            throw DatabaseError(
+                resultCode: .SQLITE_CORRUPT, message: "column \(index) is empty and should be a \(Value.self)"
+            )
+        }
+        return value
+    }
+
+    mutating func next<Value: ColumnValue>() throws -> Value? {
         defer { index += 1 }
-        return try row.decode(Value.self, atIndex: index)
+        guard sqlite3_column_type(statement, index) != SQLITE_NULL else { return nil }
+        return Value(column: index, of: statement)
     }
 
     /// Leaves out columns.
     mutating func skip(_ count: Int) {
-        index += count
+        index += Int32(count)
     }
 
     mutating func time() throws -> Timestamp {
@@ -76,11 +113,11 @@ struct Columns {
     }
 
     mutating func payload() throws -> Payload {
-        Payload(try next() as Data)
+        try next()
     }
 
     mutating func optionalPayload() throws -> Payload? {
-        (try next() as Data?).map { Payload($0) }
+        try next()
     }
 
     mutating func address() throws -> StepAddress {
@@ -101,10 +138,6 @@ struct Columns {
         }
         return choice
     }
-}
-
-extension Payload {
-    var blob: Data { Data(self) }
 }
 
 extension [String] {

@@ -53,7 +53,7 @@ enum StoreCreation {
     }
 
     /// Makes a name durable.
-    private static func syncDirectory(of path: String) throws {
+    static func syncDirectory(of path: String) throws {
         let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw JournalError.systemCall(path: directory, errno) }

@@ -15,6 +15,11 @@ enum StoreFile {
         var checkpointPages = 4000
     }
 
+    /// The file that a path leads to, so that its lock and its log have one name whatever link leads there.
+    static func resolved(_ path: String) -> String {
+        URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    }
+
     static func open(_ path: String, _ limits: Limits) throws(JournalError) -> DatabasePool {
         do {
             if FileManager.default.fileExists(atPath: path) {
@@ -65,8 +70,9 @@ enum StoreFile {
             try db.execute(sql: "PRAGMA temp_store = MEMORY")
             guard !db.configuration.readonly else { return }
             if try Int.fetchOne(db, sql: "PRAGMA page_count") == 0 {
-                // Both stand in the file's first page before the write-ahead log begins.
+                // These stand in the file's first page before the write-ahead log begins.
                 try db.execute(sql: "PRAGMA page_size = 16384")
+                try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
                 try db.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
             }
             try db.execute(sql: "PRAGMA cache_size = -65536")
@@ -114,7 +120,7 @@ enum StoreFile {
     }
 
     /// The connection can only read, so that a damaged file stays as it is.
-    private static func refuseDamaged(_ path: String) throws {
+    static func refuseDamaged(_ path: String) throws {
         let queue = try DatabaseQueue(path: path, configuration: readOnly)
         let verdict = try queue.read { try String.fetchOne($0, sql: "PRAGMA integrity_check(1)") } ?? ""
         try queue.close()

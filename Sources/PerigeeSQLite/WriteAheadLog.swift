@@ -15,6 +15,7 @@ final class WriteAheadLog: Sendable {
     /// As many pages at least make it long.
     private let limit: Int
     private let pages = Atomic<Int>(0)
+    private let isToBeCopied = Atomic<Bool>(false)
     private let failure = Mutex<JournalError?>(nil)
 
     init(path: String, limit: Int) {
@@ -45,13 +46,21 @@ final class WriteAheadLog: Sendable {
         if let failure = failure.withLock({ $0 }) { throw failure }
     }
 
-    /// Copies a long log, as far as reads permit.
+    /// Has the log copied after the next transaction, however short it is.
+    func copySoon() {
+        isToBeCopied.store(true, ordering: .relaxed)
+    }
+
+    /// Copies a log that is long or is to be copied, as far as reads permit.
     ///
     /// What is committed is durable without it: a failure is kept for those who ask.
     func copyIfLong(_ db: Database) {
-        guard pages.load(ordering: .relaxed) >= limit else { return }
+        let isToBeCopied = isToBeCopied.exchange(false, ordering: .relaxed)
+        guard isToBeCopied || pages.load(ordering: .relaxed) >= limit else { return }
         do { try copy(db) } catch {
             failure.withLock { $0 = JournalError(error, path: path) }
+            // Whoever asks is told so until it has been tried again.
+            copySoon()
         }
     }
 

@@ -13,6 +13,7 @@ struct EventsRoutes {
     }
 
     private func accept(_ request: Request) async throws -> Response {
+        try host.checkIntake()
         let body = try EventBody(
             mediaType: request.mediaType, attributes: Self.attributes(of: request),
             body: try await request.bytes(limit: maxBytes))

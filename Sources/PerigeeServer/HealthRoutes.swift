@@ -14,7 +14,7 @@ struct HealthRoutes {
             },
             Route(.get, "/readyz") { request, _ in
                 let verbose = try request.query()["verbose"] != nil
-                return Self.answer([await store(), scripts()], verbose: verbose)
+                return Self.answer([await store(), scripts(), intake()], verbose: verbose)
             },
         ]
     }
@@ -23,6 +23,8 @@ struct HealthRoutes {
         var name: String
         /// Why it failed, without what only operators may know; `nil` if it did not.
         var failure: String?
+        /// What is good to know where it did not fail.
+        var note: String?
     }
 
     private func store() async -> Check {
@@ -40,6 +42,13 @@ struct HealthRoutes {
         Check(name: "scripts", failure: host.isReady ? nil : "they are not loaded, or the host is stopping")
     }
 
+    /// A host that refuses new work for a moment is ready all the same: what it has taken is done.
+    private func intake() -> Check {
+        let state = host.intakeState
+        return Check(
+            name: "intake", failure: nil, note: "\(state.waiting) waiting, \(state.refused) refused")
+    }
+
     static func answer(_ checks: [Check], verbose: Bool) -> Response {
         Response(
             status: checks.allSatisfy { $0.failure == nil } ? .ok : .serviceUnavailable,
@@ -52,7 +61,8 @@ struct HealthRoutes {
         let isGood = checks.allSatisfy { $0.failure == nil }
         if isGood, !verbose { return "ok\n" }
         let lines = checks.map { check in
-            check.failure.map { "[-]\(check.name) failed: \($0)" } ?? "[+]\(check.name) ok"
+            check.failure.map { "[-]\(check.name) failed: \($0)" }
+                ?? "[+]\(check.name) ok" + (check.note.map { ": \($0)" } ?? "")
         }
         return (lines + [isGood ? "ok" : "not ready"]).joined(separator: "\n") + "\n"
     }

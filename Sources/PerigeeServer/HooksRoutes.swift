@@ -16,6 +16,7 @@ struct HooksRoutes {
     }
 
     private func hook(_ path: String, _ request: Request) async throws -> Response {
+        try host.checkIntake()
         let body = try await input(of: request)
         do {
             guard

@@ -39,6 +39,7 @@ public struct PerigeeServer: Sendable {
                 + BatchesRoutes(host: host, maxBytes: maxEventBytes).routes
                 + ApprovalsRoutes(host: host, maxBytes: maxEventBytes).routes
                 + SchedulesRoutes(host: host).routes + SecretsRoutes(host: host).routes
+                + StoreRoutes(host: host).routes
                 + HooksRoutes(host: host, maxBytes: maxEventBytes).routes + HealthRoutes(host: host).routes
                 + pages.routes + Assets.routes)
     }

@@ -69,7 +69,8 @@ extension Problem {
     private init(host error: HostError) {
         self.init(
             status: .init(code: error.status), code: error.code, title: error.title, detail: error.message,
-            hint: error.hint, faults: error.faults.map { Fault(pointer: $0.pointer, detail: $0.detail) })
+            hint: error.hint, faults: error.faults.map { Fault(pointer: $0.pointer, detail: $0.detail) },
+            headers: error.retryAfterSeconds.map { [.retryAfter: String($0)] } ?? [:])
     }
 }
 

@@ -33,6 +33,7 @@ struct WorkflowsRoutes {
     }
 
     private func start(_ workflow: String, _ request: Request) async throws -> Response {
+        try host.checkIntake()
         let idempotencyKey = try idempotencyKey(request.headers[.idempotencyKey])
         let body = try await request.bytes(limit: maxBytes)
         if let mediaType = request.mediaType, !body.isEmpty, !isJSON(mediaType: mediaType) {

@@ -13,6 +13,14 @@ extension JournalContract {
                 let page = try await scene.journal.runs(RunQuery(namespace: "main", errorCode: "PG1"))
                 try expectEqual(page.runs.map(\.id), ["run_1"])
             },
+            Check(area: "queries", promise: "who has written reads it, however many read at the same time") {
+                scene in
+                try await withThrowingDiscardingTaskGroup { group in
+                    for member in 1...64 {
+                        group.addTask { try await writeAndRead("run_\(member)", in: scene) }
+                    }
+                }
+            },
             Check(area: "versions", promise: "a version is found by its number") { scene in
                 for text in ["x", "y"] {
                     _ = try await scene.journal.saveVersion(
@@ -119,5 +127,18 @@ extension JournalContract {
                 try expect(try await scene.journal.history(run: "x") == nil, "no such run")
             },
         ]
+    }
+}
+
+/// Writes something again and again, and reads it at once.
+private func writeAndRead(_ id: String, in scene: Scene) async throws {
+    // Made and claimed: each of them reads the run.
+    let number = try await scene.startClaimed(id)
+    for sequence in 1...10 {
+        try await scene.commit(
+            Commit(run: number, epoch: 1, at: at(1), entries: [completed(sequence)], next: .running))
+        let entries = try await scene.journal.entries(run: number, after: 0, limit: 100)
+        try expectEqual(entries.map(\.sequence), Array(1...sequence))
+        try expectEqual(try await scene.run(id).entryCount, sequence)
     }
 }

@@ -19,7 +19,7 @@ extension JournalContract {
                         annotations: [note], next: .ended(.completed, output: nil, error: nil)))
                 try expectEqual(try await scene.remove(at: at(60)).runs, 0)
                 try expectEqual(
-                    try await scene.remove(at: at(61)), Removal(runs: 1, events: 0, afterEvent: nil))
+                    try await scene.remove(at: at(61)), Removal(runs: 1, events: 0, nextCursor: nil))
                 try expect(try await scene.journal.run(id: "run_1") == nil, "the run is gone")
                 try expect(try await scene.journal.history(run: "run_1") == nil, "so is its history")
                 try expect(try await scene.journal.approval(id: "a") == nil, "so is its approval")
@@ -98,6 +98,51 @@ extension JournalContract {
                 try expectEqual(try await scene.remove(at: at(9999)).runs, 1)
                 try expectEqual(try await scene.remove(at: at(20_000)).runs, 1)
             },
+            Check(
+                area: "retention",
+                promise: "ended children of an open parent are not looked at in every call"
+            ) {
+                scene in
+                let children = ["run_2", "run_3", "run_4"]
+                _ = try await scene.startParent(
+                    children.map { child($0) }, waits: [timer("t", due: nil)])
+                for id in children { _ = try await scene.cancel(id, "{}", at: at(3)) }
+                let number = try await scene.run("run_3").number
+                let cursor = Expiry.Cursor.run(workflow: "onboarding", endedAt: at(3), number: number)
+                let first = try await scene.remove(at: at(99), limit: 2)
+                try expectEqual(first, Removal(runs: 0, events: 0, nextCursor: cursor))
+                let second = try await scene.remove(at: at(99), limit: 2, cursor: cursor)
+                try expectEqual(second, Removal(runs: 0, events: 0, nextCursor: nil))
+            },
+            Check(
+                area: "retention", promise: "kept replies go a few at a time, the oldest first"
+            ) {
+                scene in
+                let number = try await scene.startClaimed("run_1")
+                let writes = (1...3).map { id in
+                    let reply = KeptReply(at: at(1), reply: "r", until: at(9 - Int64(id)))
+                    return StateWrite(key: "perigee/http/\(id)", change: .set(reply.payload))
+                }
+                try await scene.commit(
+                    Commit(run: number, epoch: 1, at: at(1), writes: writes, next: .running))
+                func left() async throws -> [Int] {
+                    var left: [Int] = []
+                    for id in 1...3
+                    where try await scene.journal.state(
+                        namespace: "main", workflow: "onboarding", key: "perigee/http/\(id)") != nil
+                    { left.append(id) }
+                    return left
+                }
+                let first = try await scene.remove(at: at(7), limit: 1)
+                try expectEqual(first, Removal(runs: 0, events: 0, nextCursor: .idle))
+                try expectEqual(try await left(), [1, 2])
+                let second = try await scene.remove(at: at(7), limit: 1, cursor: first.nextCursor)
+                try expectEqual(second, first)
+                try expectEqual(try await left(), [1])
+                let third = try await scene.remove(at: at(7), limit: 1, cursor: second.nextCursor)
+                try expectEqual(third, Removal(runs: 0, events: 0, nextCursor: nil))
+                try expectEqual(try await left(), [1])
+            },
             Check(area: "retention", promise: "the newest version says how long; other runs follow the host")
             { scene in
                 func end(_ id: String, workflow: String) async throws {
@@ -139,12 +184,14 @@ extension JournalContract {
                             run: number, epoch: 1, at: at(10 - Int64(id)), entries: entries,
                             next: .ended(.completed, output: nil, error: nil)))
                 }
+                let number = try await scene.run("run_2").number
                 let first = try await scene.remove(at: at(99), limit: 6)
-                try expectEqual(first, Removal(runs: 2, events: 0, afterEvent: 0))
+                let cursor = Expiry.Cursor.run(workflow: "onboarding", endedAt: at(8), number: number)
+                try expectEqual(first, Removal(runs: 2, events: 0, nextCursor: cursor))
                 try expectEqual(
                     try await scene.journal.runs(RunQuery(namespace: "main")).runs.map(\.id), ["run_1"])
-                let second = try await scene.remove(at: at(99), limit: 6, after: first.afterEvent)
-                try expectEqual(second, Removal(runs: 1, events: 0, afterEvent: nil))
+                let second = try await scene.remove(at: at(99), limit: 6, cursor: first.nextCursor)
+                try expectEqual(second, Removal(runs: 1, events: 0, nextCursor: nil))
                 try await expectInvalid { _ = try await scene.remove(at: at(99), limit: 0) }
             },
             Check(area: "retention", promise: "an event goes when it is old and no run needs it") { scene in
@@ -161,7 +208,7 @@ extension JournalContract {
                 try expectEqual(try await scene.remove(at: at(60)).events, 1)
                 _ = try await scene.cancel("run_1", "{}", at: at(60))
                 try expectEqual(
-                    try await scene.remove(at: at(200)), Removal(runs: 1, events: 1, afterEvent: nil))
+                    try await scene.remove(at: at(200)), Removal(runs: 1, events: 1, nextCursor: nil))
                 try expectEqual(try await isKnown("3"), true)
                 _ = try await scene.claim(at: at(201), only: waiting)
                 try await scene.commit(
@@ -172,9 +219,43 @@ extension JournalContract {
                         run: waiting, epoch: 3, at: at(202), next: .ended(.completed, output: nil, error: nil)
                     ))
                 try expectEqual(
-                    try await scene.remove(at: at(300)), Removal(runs: 1, events: 1, afterEvent: nil))
+                    try await scene.remove(at: at(300)), Removal(runs: 1, events: 1, nextCursor: nil))
                 try expectEqual(try await isKnown("2"), false)
                 try expectEqual(try await isKnown("3"), false)
+            },
+            Check(
+                area: "retention", promise: "an event's idempotency key goes with it, not with its runs"
+            ) {
+                scene in
+                func sent(_ id: String, key: String, _ starts: [NewRun], at now: Timestamp) async throws
+                    -> Bool
+                {
+                    let submission = Submission(
+                        namespace: "main", event: event(id), starts: starts, idempotencyKey: key,
+                        requestDigest: "d\(id)")
+                    return try await !scene.submit(submission, at: now).isDuplicate
+                }
+                _ = try await scene.journal.saveVersion(
+                    namespace: "main", workflow: "onboarding", bundle: "b1", files: ["w.lua": "b1"],
+                    rules: WorkflowRules(keep: .milliseconds(0)), now: at(0))
+                let starts: [String: [NewRun]] = [
+                    "1": [], "2": [newRun("run_1")], "3": [newRun("run_2"), newRun("run_3")],
+                ]
+                for (id, starts) in starts {
+                    try expectEqual(try await sent(id, key: "k\(id)", starts, at: at(0)), true)
+                    for start in starts { _ = try await scene.cancel(start.id, "{}", at: at(0)) }
+                }
+                try expectEqual(
+                    try await scene.remove(at: at(1)), Removal(runs: 3, events: 0, nextCursor: nil))
+                for id in starts.keys {
+                    try expectEqual(try await sent(id, key: "k\(id)", [], at: at(1)), false)
+                }
+                try expectEqual(
+                    try await scene.remove(at: at(60)), Removal(runs: 0, events: 3, nextCursor: nil))
+                // A key that was still known would be refused, as this is another request.
+                for id in starts.keys {
+                    try expectEqual(try await sent("new-\(id)", key: "k\(id)", [], at: at(61)), true)
+                }
             },
             Check(
                 area: "retention",
@@ -182,15 +263,15 @@ extension JournalContract {
             ) { scene in
                 for id in 1...5 { try await scene.send(event("\(id)")) }
                 let forever = Expiry(namespace: "main", keep: .forever, limit: 9)
-                let nothing = Removal(runs: 0, events: 0, afterEvent: nil)
+                let nothing = Removal(runs: 0, events: 0, nextCursor: nil)
                 try expectEqual(try await scene.journal.removeExpired(forever, now: at(9999)), nothing)
-                var after: Int64?
+                var cursor: Expiry.Cursor?
                 var removed: [Int] = []
                 repeat {
-                    let removal = try await scene.remove(at: at(99), limit: 2, after: after)
+                    let removal = try await scene.remove(at: at(99), limit: 2, cursor: cursor)
                     removed.append(removal.events)
-                    after = removal.afterEvent
-                } while after != nil
+                    cursor = removal.nextCursor
+                } while cursor != nil
                 try expectEqual(removed, [2, 2, 1])
                 let elsewhere = Expiry(namespace: "other", keep: .milliseconds(0), limit: 9)
                 try expectEqual(try await scene.journal.removeExpired(elsewhere, now: at(9999)), nothing)
@@ -201,10 +282,11 @@ extension JournalContract {
 
 extension Scene {
     /// Removes what ended more than a minute ago.
-    fileprivate func remove(at now: Timestamp, limit: Int = 1000, after: Int64? = nil) async throws -> Removal
-    {
+    fileprivate func remove(
+        at now: Timestamp, limit: Int = 1000, cursor: Expiry.Cursor? = nil
+    ) async throws -> Removal {
         let expiry = Expiry(
-            namespace: "main", keep: .milliseconds(60_000), limit: limit, afterEvent: after)
+            namespace: "main", keep: .milliseconds(60_000), limit: limit, cursor: cursor)
         return try await journal.removeExpired(expiry, now: now)
     }
 }

@@ -52,13 +52,37 @@ extension JournalContract {
                 try expectEqual(try await scene.run("run_1").error, run.error)
                 try expectEqual(try await scene.claim().count, 0)
             },
+            Check(
+                area: "submit", promise: "a claimant gets as many new runs as it has room for, as by a claim"
+            ) {
+                scene in
+                _ = try await scene.journal.heartbeat(host: "host-1", now: at(0), leaseUntil: at(60))
+                var later = newRun("run_3")
+                later.startAt = at(9)
+                var timed = newRun("run_1")
+                timed.timeoutMilliseconds = 5000
+                let results = try await scene.journal.submit(
+                    [
+                        Submission(namespace: "main", starts: [timed]),
+                        Submission(namespace: "main", starts: [later]),
+                        Submission(namespace: "main", starts: [newRun("run_2"), newRun("run_4")]),
+                    ], now: at(1), claimant: Claimant(host: "host-1", limit: 2))
+                let receipts = try results.map { try $0.get() }
+                try expectEqual(receipts.map(\.wakesRuns), [false, true, true])
+                try expectEqual(
+                    receipts.map { $0.claimed.map(\.run.id) }, [["run_1"], [], ["run_2"]])
+                try expectEqual(receipts[0].claimed.first?.run, try await scene.run("run_1"))
+                try expectEqual(try await scene.run("run_1").deadlineAt, at(6))
+                try expectEqual(try await scene.claim(at: at(1)).map(\.run.id), ["run_4"])
+            },
             Check(area: "submit", promise: "an event starts runs that name it") { scene in
                 let receipt = try await scene.submit(
                     Submission(
                         namespace: "main", event: event("1"), starts: [newRun("run_1"), newRun("run_2")]))
                 try expectEqual(
                     receipt,
-                    SubmissionReceipt(eventID: "evt_1", runs: ["run_1", "run_2"], isDuplicate: false))
+                    SubmissionReceipt(
+                        eventID: "evt_1", runs: ["run_1", "run_2"], isDuplicate: false, wakesRuns: true))
                 try expectEqual(try await scene.run("run_2").eventID, "evt_1")
             },
             Check(area: "submit", promise: "an event that is known does nothing and gives the first receipt")
@@ -124,6 +148,7 @@ extension JournalContract {
                 let first = try await scene.submit(request("run_1", digest: "d"))
                 var expected = first
                 expected.isDuplicate = true
+                expected.wakesRuns = false
                 try expectEqual(try await scene.submit(request("run_2", digest: "d")), expected)
                 try await expectError(.idempotencyKeyReused(key: "i")) {
                     _ = try await scene.submit(request("run_3", digest: "e"))

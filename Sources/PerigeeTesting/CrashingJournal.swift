@@ -9,13 +9,16 @@ package final class CrashingJournal: Journal {
     private let isAfter: Bool
     /// Looks at every batch first, and may hold it up.
     private let before: @Sendable ([Commit]) async -> Void
+    private let beforeSubmit: @Sendable ([Submission]) async -> Void
 
     package init(
         _ base: any Journal, at commit: Int?, after: Bool,
-        before: @escaping @Sendable ([Commit]) async -> Void = { _ in }
+        before: @escaping @Sendable ([Commit]) async -> Void = { _ in },
+        beforeSubmit: @escaping @Sendable ([Submission]) async -> Void = { _ in }
     ) {
         self.base = base
         self.before = before
+        self.beforeSubmit = beforeSubmit
         left = Mutex(commit)
         isAfter = after
     }
@@ -34,7 +37,9 @@ package final class CrashingJournal: Journal {
         throw JournalError.io(path: "test", detail: "crashed")
     }
 
-    package func commit(_ commits: [Commit]) async throws -> [Result<CommitReceipt, JournalError>] {
+    nonisolated(nonsending) package func commit(_ commits: [Commit]) async throws -> [Result<
+        CommitReceipt, JournalError
+    >] {
         await before(commits)
         return try await gate { try await base.commit(commits) }
     }
@@ -51,10 +56,11 @@ package final class CrashingJournal: Journal {
         if hasCrashed { throw JournalError.io(path: "test", detail: "crashed") }
         return try await base.claim(host: host, namespace: namespace, now: now, limit: limit, only: only)
     }
-    package func submit(_ submissions: [Submission], now: Timestamp) async throws -> [Result<
-        SubmissionReceipt, JournalError
-    >] {
-        try await base.submit(submissions, now: now)
+    package func submit(
+        _ submissions: [Submission], now: Timestamp, claimant: Claimant?
+    ) async throws -> [Result<SubmissionReceipt, JournalError>] {
+        await beforeSubmit(submissions)
+        return try await base.submit(submissions, now: now, claimant: claimant)
     }
     package func decide(approval: String, _ decision: Decision) async throws -> (
         approval: ApprovalRecord, isNew: Bool
@@ -147,6 +153,9 @@ package final class CrashingJournal: Journal {
     ) async throws -> [Result<ReminderReceipt, JournalError>] {
         try await base.remind(reminders, now: now)
     }
+    package func space() async throws -> StoreSpace { try await base.space() }
+    package func giveBack(bytes: Int) async throws -> StoreSpace { try await base.giveBack(bytes: bytes) }
+    package func copyLog() async throws -> StoreSpace { try await base.copyLog() }
     package func removeExpired(_ expiry: Expiry, now: Timestamp) async throws -> Removal {
         try await base.removeExpired(expiry, now: now)
     }
@@ -157,4 +166,5 @@ package final class CrashingJournal: Journal {
         try await base.advance(advance, now: now)
     }
     package func checkWritable() async throws { try await base.checkWritable() }
+    package func hashSeed() async throws -> UInt32 { try await base.hashSeed() }
 }

@@ -15,9 +15,8 @@ struct ColdStartRow {
         let times = try (0..<load.rounds).map { _ in try once(program.url) }
         return [
             Figure(
-                .coldstart, "\(name), p50", times.median * 1000, "ms",
-                note: "\(program.build) build, new database"),
-            Figure(.coldstart, "\(name), slowest", (times.max() ?? 0) * 1000, "ms"),
+                .coldstart, name, rounds: times.map { $0 * 1000 }, "ms",
+                note: "\(program.build) build, new database")
         ]
     }
 

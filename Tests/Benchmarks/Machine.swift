@@ -47,30 +47,3 @@ struct Machine: Codable {
         return String(decoding: data, as: UTF8.self).split(separator: "\n").first.map(String.init)
     }
 }
-
-/// What this process takes of the machine.
-enum Footprint {
-    /// Memory that is really there, in bytes; `nil` where the system does not tell it in `/proc`.
-    static var residentBytes: Double? {
-        guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return nil }
-        return text.split(separator: " ").dropFirst().first.flatMap { Double($0) }.map {
-            $0 * Double(getpagesize())
-        }
-    }
-
-    /// Gives memory that was freed, and that the allocator keeps for later, back to the system; does nothing where the
-    /// allocator is not glibc's.
-    static func trim() {
-        #if os(Linux)
-            guard let symbol = dlsym(nil, "malloc_trim") else { return }
-            _ = unsafeBitCast(symbol, to: (@convention(c) (Int) -> Int32).self)(0)
-        #endif
-    }
-
-    /// CPU time so far, of all threads, in seconds.
-    static var cpuSeconds: Double {
-        var usage = timespec()
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &usage)
-        return Double(usage.tv_sec) + Double(usage.tv_nsec) / 1e9
-    }
-}

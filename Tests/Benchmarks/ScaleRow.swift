@@ -10,21 +10,18 @@ struct ScaleRow {
         try await wakeTogether() + longRun() + manyItems()
     }
 
-    private static let batch = 500
-
     /// Sleeping runs that all wake in the same second.
     private func wakeTogether() async throws -> [Figure] {
         let bench = try await BenchmarkHost(
-            scripts: ["nap": "sleep(\"Until then\", { at = input.at }) return 1"], residentRuns: 0)
+            scripts: ["nap": "sleep(\"Until then\", { at = input.at }) return 1"]) {
+                $0.residentRuns = 0
+            }
         defer { bench.removeFiles() }
         let count = load.wakingRuns
         // All are asleep well before that moment.
         let wake = Timestamp(
             milliseconds: Int64(Date().timeIntervalSince1970 * 1000) + Int64(count) * 2 + 1000)
-        for _ in 0..<count / ScaleRow.batch {
-            _ = try await bench.start(
-                "nap", Array(repeating: ["at": .string(wake.description)], count: ScaleRow.batch))
-        }
+        try await bench.start("nap", count: count, input: ["at": .string(wake.description)])
         try await bench.untilIdle()
         let left = Double(wake.milliseconds) / 1000 - Date().timeIntervalSince1970
         guard left > 0 else {
@@ -37,7 +34,7 @@ struct ScaleRow {
         try await bench.stop()
         return [
             Figure(
-                .scale, "\(count) sleeping runs that wake in the same second: the last has ended after",
+                .scale, "\(count) runs that wake in the same second, to the last end",
                 elapsed, "s")
         ]
     }
@@ -75,7 +72,7 @@ struct ScaleRow {
     }
 
     private func oneRun(_ body: String) async throws -> (seconds: Double, memory: Double?) {
-        let bench = try await BenchmarkHost(scripts: ["big": body], residentRuns: 0)
+        let bench = try await BenchmarkHost(scripts: ["big": body]) { $0.residentRuns = 0 }
         defer { bench.removeFiles() }
         let before = Footprint.residentBytes
         let start = ContinuousClock.now

@@ -1,9 +1,19 @@
 import Foundation
-import GRDBSQLite
 
 /// What the disk and SQLite do by themselves: figures of the host mean something beside these, in the same minutes.
 struct Yardsticks {
-    let folder: URL
+    private let folder: URL
+    private let insert: DirectStatement
+
+    /// - Parameter folder: where their files are made, which are removed with them.
+    init(folder: URL) throws {
+        self.folder = folder
+        let path = folder.appendingPathComponent("yardstick-\(UUID().uuidString).db").path
+        let database = try DirectDatabase(path: path, isTemporary: true)
+        try database.execute("CREATE TABLE entry (id INTEGER PRIMARY KEY, data BLOB NOT NULL)")
+        try database.growLog()
+        insert = try database.prepare("INSERT INTO entry (data) VALUES (zeroblob(200))")
+    }
 
     /// Appends of 4 KiB, each made durable, per second.
     func appendsPerSecond(seconds: Double) throws -> Double {
@@ -34,33 +44,8 @@ struct Yardsticks {
 
     /// Transactions of one row of 200 bytes by SQLite's C interface, `synchronous = FULL`, per second.
     func transactionsPerSecond(seconds: Double) throws -> Double {
-        let path = folder.appendingPathComponent("yardstick-\(UUID().uuidString).db").path
-        var database: OpaquePointer?
-        guard sqlite3_open(path, &database) == SQLITE_OK else {
-            throw BenchmarkError("SQLite can't open \(path).")
-        }
-        defer {
-            sqlite3_close(database)
-            unlink(path)
-        }
-        try Yardsticks.execute(
-            "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", database)
-        try Yardsticks.execute("CREATE TABLE entry (id INTEGER PRIMARY KEY, data BLOB NOT NULL)", database)
-        var insert: OpaquePointer?
-        sqlite3_prepare_v2(database, "INSERT INTO entry (data) VALUES (zeroblob(200))", -1, &insert, nil)
-        defer { sqlite3_finalize(insert) }
-        return try Yardsticks.perSecond(seconds) {
-            // A statement outside of BEGIN and COMMIT is a transaction by itself.
-            guard sqlite3_step(insert) == SQLITE_DONE, sqlite3_reset(insert) == SQLITE_OK else {
-                throw BenchmarkError(String(cString: sqlite3_errmsg(database)))
-            }
-        }
-    }
-
-    private static func execute(_ sql: String, _ database: OpaquePointer?) throws {
-        guard sqlite3_exec(database, sql, nil, nil, nil) == SQLITE_OK else {
-            throw BenchmarkError(String(cString: sqlite3_errmsg(database)))
-        }
+        // A statement outside of BEGIN and COMMIT is a transaction by itself.
+        try Yardsticks.perSecond(seconds) { try insert.run() }
     }
 
     private static func perSecond(_ seconds: Double, _ body: () throws -> Void) rethrows -> Double {

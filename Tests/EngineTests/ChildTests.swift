@@ -338,8 +338,11 @@ struct ChildTests {
                 id = next
             } else if run.status.isFinal || run.status == .attention {
                 return run
-            } else if run.status == .waiting {
-                test.clock.advance(milliseconds: 600_000)
+            } else {
+                let runs = try await test.host.runs(RunQuery(namespace: "default", limit: 500)).runs
+                let now = test.clock.now
+                let due = runs.flatMap(\.waits).compactMap(\.dueAt).filter { $0 > now }.min()
+                if let due { test.clock.advance(milliseconds: due.milliseconds - now.milliseconds) }
             }
             await Task.yield()
         }

@@ -1,6 +1,7 @@
-import Perigee
+@testable import Perigee
 import PerigeeJournal
 import PerigeeTesting
+import Synchronization
 import Testing
 
 @Suite("How a run ends", .timeLimit(.minutes(5)))
@@ -21,6 +22,85 @@ struct EndTests {
             test.clock.advance(milliseconds: 60_000)
             #expect(try await test.end(id).status == .cancelled)
             #expect(test.world.calls == ["POST https://a.example/cancelled/ana"])
+        }
+    }
+
+    @Test("what is told of an end is what the store holds", arguments: Setting.all)
+    func told(_ setting: Setting) async throws {
+        let test = try TestHost(
+            setting,
+            scripts: [
+                "done.lua": script(
+                    "flow.tag({ region = \"emea\" }) flow.status(\"Almost\") emit(\"a\", {}) return { n = 1 }"
+                ),
+                "failed.lua": script("sleep(\"1h\") flow.fail(\"no\")", options: "timeout = \"9d\","),
+                "stopped.lua": script("flow.stop(\"enough\")"),
+                "again.lua": script("if not input.n then flow.continue { n = 1 } end"),
+                "broken.lua": script("emit(\"a\", {}) error(\"oh\")"),
+            ])
+        try await test.run { test in
+            for workflow in ["done", "failed", "stopped", "again", "broken"] {
+                let id = try await test.begin(workflow).id
+                async let told = test.host.waitForEnd(run: id, timeoutMilliseconds: .max)
+                if workflow == "failed" {
+                    _ = try await test.run(id, reaches: .waiting)
+                    test.clock.advance(milliseconds: 3_600_000)
+                }
+                let run = try await told
+                #expect(run.status == .attention || run.status.isFinal)
+                #expect(try await test.host.run(id: id) == run)
+            }
+        }
+    }
+
+    private final class Tally: Sendable {
+        let count = Mutex(0)
+    }
+
+    /// Waits for so many runs of which nothing is told, and counts who is woken.
+    private func wait(
+        for count: Int, _ waiters: EndWaiters, before deadline: Timestamp, _ woken: Tally,
+        in group: inout TaskGroup<Void>
+    ) {
+        for number in 1...count {
+            group.addTask {
+                let waiter = waiters.waiter("run_\(number)")
+                #expect(await waiters.wait(waiter, before: deadline) == nil)
+                waiters.remove(waiter, of: "run_\(number)")
+                woken.count.withLock { $0 += 1 }
+            }
+        }
+    }
+
+    @Test("of those who wait for runs in line, only some ask the store in each second, and each in its turn")
+    func looks() async throws {
+        let clock = ManualClock()
+        let waiters = EndWaiters(ambient: clock)
+        let woken = Tally()
+        await withTaskGroup { group in
+            wait(for: 600, waiters, before: clock.now.adding(milliseconds: 3_600_000), woken, in: &group)
+            var seconds = 0
+            while woken.count.withLock({ $0 }) < 600 {
+                guard let next = clock.nextWake else {
+                    await Task.yield()
+                    continue
+                }
+                seconds += 1
+                clock.advance(milliseconds: next.milliseconds - clock.now.milliseconds)
+                #expect(woken.count.withLock { $0 } <= 256 * seconds)
+            }
+            #expect(seconds >= 3)
+        }
+    }
+
+    @Test("whoever waits no longer than a moment is answered then, however many others wait")
+    func deadlines() async throws {
+        let clock = ManualClock()
+        let waiters = EndWaiters(ambient: clock)
+        await withTaskGroup { group in
+            wait(for: 600, waiters, before: clock.now.adding(milliseconds: 500), Tally(), in: &group)
+            while clock.nextWake == nil { await Task.yield() }
+            clock.advance(milliseconds: 500)
         }
     }
 

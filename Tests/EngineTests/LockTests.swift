@@ -82,7 +82,7 @@ struct LockTests {
         let test = try TestHost(setting, scripts: ["bad.lua": bad, "good.lua": good])
         try await test.run { test in
             let first = try await test.begin("bad").id
-            _ = try await test.run(first, reaches: .waiting)
+            _ = try await test.until(first) { label($0) == "Sleep" }
             let second = try await test.begin("good").id
             _ = try await test.run(second, reaches: .waiting)
             test.clock.advance(milliseconds: 3_600_000)

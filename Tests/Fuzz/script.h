@@ -72,7 +72,7 @@ static int find_module(void *context, const char *name, size_t length) {
 /// Makes a state with the prelude; NULL if its memory does not do. `place` has to live as long as the state.
 static inline pg_state *open_script_state(pg_state **place, size_t memory, uint64_t milliseconds) {
     static text chunk;
-    pg_limits limits = {memory, 2000000, milliseconds * 1000000, 256 << 10, 100, 1};
+    pg_limits limits = {memory, 2000000, milliseconds * 1000000, 256 << 10, 100, 1, 1, 0};
     pg_host host = {place, answer_call, find_module};
     *place = pg_create(limits, host, host_functions, sizeof host_functions / sizeof *host_functions);
     if (!*place) return NULL;

@@ -21,7 +21,7 @@ import Testing
         try await withServer { _ in
             .redirect(303, to: "/new")
         } run: { server, transport in
-            let reply = try await transport.send(HTTPRequest(method: method, url: server.url))
+            let reply = try await transport.send(HTTPRequest(method: method, url: server.url).patient)
             #expect(reply.status == 303)
             #expect(reply.header("location") == "/new")
             #expect(server.requests.count == 1)

@@ -20,7 +20,8 @@ import Testing
             let reply = try await transport.send(
                 HTTPRequest(
                     method: "POST", url: "\(server.url)/quotes?draft=1", headers: [("Idempotency-Key", "k1")],
-                    body: Array(#"{"n":1}"#.utf8)))
+                    body: Array(#"{"n":1}"#.utf8)
+                ).patient)
             #expect(reply.status == 201)
             #expect(reply.text == #"{"id":7}"#)
             #expect(reply.headers.filter { $0.name == "X-Twice" }.map(\.value) == ["a", "b"])

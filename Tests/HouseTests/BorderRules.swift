@@ -14,7 +14,10 @@ struct BorderRules {
         (["GRDB", "GRDBSQLite"], ["Sources/PerigeeSQLite", "Tests/JournalTests", "Tests/Benchmarks"]),
         (
             ["Hummingbird", "HummingbirdCore", "Mustache"],
-            ["Sources/PerigeeServer", "Sources/PerigeeCommand", "Tests/ServerTests", "Tests/CommandTests"]
+            [
+                "Sources/PerigeeServer", "Sources/PerigeeCommand", "Tests/ServerTests", "Tests/CommandTests",
+                "Tests/Benchmarks",
+            ]
         ),
     ]
 

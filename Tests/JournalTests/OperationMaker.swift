@@ -45,7 +45,9 @@ struct OperationMaker {
         case 67..<70: return .advance(advance(now: now), isStale: chance(10))
         case 70..<86:
             let count = Int.random(in: 1...3, using: &random)
-            return .submit((0..<count).map { _ in submission(now: now) })
+            let claimant =
+                chance(50) ? Claimant(host: pick(hosts), limit: Int.random(in: 0...2, using: &random)) : nil
+            return .submit((0..<count).map { _ in submission(now: now) }, claimant: claimant)
         case 86..<88: return chance(50) ? batchOperation(runs: runs) : secretOperation(now: now)
         case 88..<91: return action(runs: runs)
         case 91..<93:
@@ -70,9 +72,16 @@ struct OperationMaker {
                 Expiry(
                     namespace: chance(90) ? "main" : "second", keep: chance(90) ? keep : .forever,
                     limit: chance(70) ? 1000 : Int.random(in: 1...20, using: &random),
-                    afterEvent: chance(20) ? Int64.random(in: 0...100, using: &random) : nil))
-        default: return .checkWritable
+                    cursor: chance(40) ? expiryCursor(runs) : nil))
+        default: return chance(50) ? .checkWritable : .compact
         }
+    }
+
+    private mutating func expiryCursor(_ runs: [RunRecord]) -> Expiry.Cursor {
+        guard chance(50), let run = runs.filter({ $0.endedAt != nil }).randomElement(using: &random),
+            let endedAt = run.endedAt
+        else { return chance(30) ? .idle : .event(Int64.random(in: 0...100, using: &random)) }
+        return .run(workflow: run.workflow, endedAt: endedAt, number: run.number)
     }
 
     /// An operation that runs take which are few among the many.

@@ -6,7 +6,7 @@ enum Operation: CustomStringConvertible {
     case release(host: String)
     case claim(host: String, limit: Int, only: Int64?)
     case commit([Commit])
-    case submit([Submission])
+    case submit([Submission], claimant: Claimant? = nil)
     case decide(String, Decision)
     case remind([Reminder])
     case cancel(String, isForced: Bool)
@@ -20,11 +20,12 @@ enum Operation: CustomStringConvertible {
     case saveSecret(SealedSecret, replaces: Bool?)
     case removeSecret(String)
     case checkWritable
+    case compact
 
     static let names = [
         "heartbeat", "release", "claim", "commit", "submit", "decide", "remind", "cancel", "saveVersion",
         "advance", "checkWritable", "removeExpired", "pause", "resume", "retry", "setResult", "retryNow",
-        "createBatch", "steerBatch", "refuseItem", "saveSecret", "removeSecret",
+        "createBatch", "steerBatch", "refuseItem", "saveSecret", "removeSecret", "compact",
     ]
 
     var name: String {
@@ -47,13 +48,14 @@ enum Operation: CustomStringConvertible {
         case .saveSecret: "saveSecret"
         case .removeSecret: "removeSecret"
         case .checkWritable: "checkWritable"
+        case .compact: "compact"
         }
     }
 
     /// What it hands in to be accepted, by itself or from a run.
     var submissions: [Submission] {
         switch self {
-        case .submit(let submissions): submissions
+        case .submit(let submissions, _): submissions
         case .commit(let commits): commits.flatMap(\.emits)
         case .advance(let advance, _):
             [Submission(namespace: advance.schedule.namespace, starts: advance.starts)]
@@ -64,7 +66,7 @@ enum Operation: CustomStringConvertible {
     var description: String {
         switch self {
         case .commit(let commits): "commit \(commits)"
-        case .submit(let submissions): "submit \(submissions)"
+        case .submit(let submissions, let claimant): "submit \(submissions) by \(claimant as Any)"
         case .claim(let host, let limit, let only): "claim \(host) limit \(limit) only \(only as Any)"
         case .decide(let id, let decision): "decide \(id) \(decision)"
         case .remind(let reminders): "remind \(reminders)"
@@ -81,6 +83,7 @@ enum Operation: CustomStringConvertible {
         case .saveSecret(let secret, let replaces): "save \(secret) over \(replaces as Any)"
         case .removeSecret(let name): "remove secret \(name)"
         case .checkWritable: "checkWritable"
+        case .compact: "compact"
         }
     }
 }
@@ -118,8 +121,8 @@ extension Journal {
             return Answer(value: claim, succeeded: !claim.runs.isEmpty || !claim.told.isEmpty)
         case .commit(let commits):
             return Answer(results: try await commit(commits))
-        case .submit(let submissions):
-            return Answer(results: try await submit(submissions, now: now))
+        case .submit(let submissions, let claimant):
+            return Answer(results: try await submit(submissions, now: now, claimant: claimant))
         case .decide(let id, let decision):
             let answer = try await decide(approval: id, decision)
             let value: [AnyHashable] = answer.map { [$0.approval, $0.isNew] } ?? []
@@ -165,14 +168,24 @@ extension Journal {
             let receipt = try await self.advance(advance, now: now)
             return Answer(value: receipt, succeeded: receipt != nil)
         case .saveSecret(let secret, let replaces): return try await save(secret, replaces, now: now)
-        case .removeSecret(let name):
-            let note = ActionNote(by: "ana", action: "secret.remove", reason: "old")
-            let removed = try await removeSecret(name, namespace: "main", note: note, now: now)
-            return Answer(value: removed, succeeded: removed != nil)
+        case .removeSecret(let name): return try await remove(secret: name, now: now)
         case .checkWritable:
             try await checkWritable()
             return Answer(value: true, succeeded: true)
+        case .compact: return try await compact()
         }
+    }
+
+    private func remove(secret name: String, now: Timestamp) async throws -> Answer {
+        let note = ActionNote(by: "ana", action: "secret.remove", reason: "old")
+        let removed = try await removeSecret(name, namespace: "main", note: note, now: now)
+        return Answer(value: removed, succeeded: removed != nil)
+    }
+
+    private func compact() async throws -> Answer {
+        _ = try await giveBack(bytes: 65_536)
+        _ = try await copyLog()
+        return Answer(value: true, succeeded: true)
     }
 
     private func save(_ secret: SealedSecret, _ replaces: Bool?, now: Timestamp) async throws -> Answer {

@@ -51,6 +51,24 @@ import Testing
         }
     }
 
+    @Test func `each store has a seed of its own, which stays`() async throws {
+        try await withScratch { directory in
+            var seeds: Set<UInt32> = []
+            for name in ["a", "b", "c"] {
+                var journal = try SQLiteJournal(path: directory + "/\(name).db")
+                let seed = try await journal.hashSeed()
+                try journal.close()
+                _ = try SQLiteJournal.rewrite(path: directory + "/\(name).db")
+                journal = try SQLiteJournal(path: directory + "/\(name).db")
+                #expect(try await journal.hashSeed() == seed)
+                try journal.close()
+                seeds.insert(seed)
+            }
+            // Three equal ones come about once in 10^19.
+            #expect(seeds.count > 1)
+        }
+    }
+
     @Test func `a new store is created with its directory, and kept over closing`() async throws {
         try await withScratch { directory in
             let path = directory + "/deep/er/a.db"

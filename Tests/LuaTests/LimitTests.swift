@@ -221,6 +221,27 @@ struct LimitTests {
         #expect(runner.state.memoryBytes > before && runner.state.memoryBytes <= limits.memoryBytes)
     }
 
+    @Test func `memory is given back while other states come and go`() async throws {
+        try await withThrowingDiscardingTaskGroup { group in
+            for _ in 1...3 {
+                group.addTask {
+                    for round in 1...8 {
+                        let runners = try (1...150).map { try ScriptRunner("return \($0) * \(round)") }
+                        for (index, runner) in runners.enumerated() {
+                            #expect(try runner.finish().result() == "\((index + 1) * round)")
+                        }
+                    }
+                }
+            }
+            group.addTask {
+                for _ in 1...50 {
+                    LuaState.giveBackMemory()
+                    await Task.yield()
+                }
+            }
+        }
+    }
+
     @Test func `a limit too small for the libraries is an error of its own`() {
         var limits = LuaLimits()
         limits.memoryBytes = 8 << 10

@@ -50,14 +50,17 @@ final class ScriptRunner {
 
     /// Makes the state and evaluates `script`, a chunk that returns the definition.
     init(
-        script: String, modules: [String: String] = [:], limits: LuaLimits = LuaLimits(), seed: UInt64 = 0
+        script: String, modules: [String: String] = [:], limits: LuaLimits = LuaLimits(), seed: UInt64 = 0,
+        isBlank: Bool = false
     ) throws {
         host = ScriptedHost()
         for (name, text) in modules {
             host.modules[name] = try LuaChunk.compile(
                 text, name: name.split(separator: ".").joined(separator: "/") + ".lua")
         }
-        state = try LuaState(limits: limits, functions: ScriptedHost.functions, host: host, seed: seed)
+        state = try LuaState(
+            limits: limits, functions: ScriptedHost.functions, host: host, seed: seed,
+            isBlank: isBlank)
         try state.runPrelude(try LuaChunk.compile(ScriptRunner.prelude, name: "stdlib/prelude.lua"))
         let step = state.evaluate(try LuaChunk.compile(script, name: "test.lua"))
         guard case .returned(nil) = step else { throw UnexpectedStep(step) }
@@ -73,6 +76,25 @@ final class ScriptRunner {
             script: "return { run = function(input) \(body)\nend }", modules: modules, limits: limits,
             seed: seed)
         try state.begin("run", argument: Array(argument.utf8))
+    }
+
+    /// A copy of a state that has evaluated its script, with the function `run(input)` begun.
+    init(copying image: LuaImage, limits: LuaLimits = LuaLimits(), seed: UInt64 = 0, isBlank: Bool = false)
+        throws
+    {
+        host = ScriptedHost()
+        state = try LuaState(copying: image, limits: limits, host: host, seed: seed, isBlank: isBlank)
+        try state.begin("run", argument: Array("{}".utf8))
+    }
+
+    /// The image of the state that has evaluated a script.
+    static func image(
+        of script: String, modules: [String: String] = [:], limits: LuaLimits = LuaLimits()
+    ) throws -> LuaImage? {
+        try LuaImage { seed in
+            try ScriptRunner(script: script, modules: modules, limits: limits, seed: seed, isBlank: true)
+                .state
+        }
     }
 
     /// Goes on to the next step that is no end of a time slice.

@@ -19,6 +19,7 @@ struct RunningServer: Sendable {
     /// - Parameter scripts: texts by file name.
     static func with(
         _ scripts: [String: String], access: Access = .open, options: HostOptions = HostOptions(),
+        journal: any Journal = MemoryJournal(),
         _ body: @escaping @Sendable (RunningServer) async throws -> Void
     ) async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "perigee-\(UUID().uuidString)")
@@ -30,7 +31,7 @@ struct RunningServer: Sendable {
         var logger = Logger(label: "server-tests")
         logger.logLevel = .error
         let host = WorkflowHost(
-            journal: MemoryJournal(), scripts: folder.path, options: options, logger: logger)
+            journal: journal, scripts: folder.path, options: options, logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await host.run() }
             try await host.waitUntilReady()

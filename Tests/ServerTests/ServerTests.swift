@@ -286,7 +286,9 @@ struct ServerTests {
                     == true)
             #expect(try await server.post("/v1/workflows/broken/runs").status == 409)
             #expect(try await server.get("/livez").text == "ok\n")
-            #expect(try await server.get("/readyz?verbose").text == "[+]db ok\n[+]scripts ok\nok\n")
+            #expect(
+                try await server.get("/readyz?verbose").text
+                    == "[+]db ok\n[+]scripts ok\n[+]intake ok: 0 waiting, 0 refused\nok\n")
         }
     }
 

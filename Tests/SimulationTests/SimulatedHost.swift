@@ -84,7 +84,7 @@ final class SimulatedHost {
         self.faults = faults
         context = RunContext(
             ambient: ManualClock(), settings: Settings(secret: { _ in nil }, config: { _ in nil }),
-            limits: LuaLimits(), publicURL: "http://localhost",
+            limits: LuaLimits(), hashSeed: 0, publicURL: "http://localhost",
             findWorkflow: {
                 programs[$0].map { .success($0.target) } ?? .failure(Child.unknown($0, near: nil))
             })

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 typedef struct pg_state pg_state;
+typedef struct pg_image pg_image;
 
 /// How the host answers a call of one of its functions.
 /// A cancellation is an error that scripts can't catch: it passes through pcall and coroutines up to the host.
@@ -30,7 +31,9 @@ typedef struct {
     uint64_t cpu_nanoseconds;
     size_t value_bytes;
     int value_depth;
-    uint64_t seed;
+    uint64_t seed;                  // of math.random
+    uint32_t hash_seed;             // of the places of strings in tables
+    int blank;                      // whether all memory is zero before it is used, as pg_image_create needs it
 } pg_limits;
 
 /// Bytes that belong to the state until the next call on it.
@@ -44,6 +47,16 @@ typedef struct {
 pg_state *pg_create(pg_limits limits, pg_host host, const char *const *functions, int count);
 void pg_close(pg_state *state);
 size_t pg_memory(const pg_state *state);
+
+/// An image of two states that were made in the same way, both blank and with different `seed`s, and that no thread is
+/// in; NULL if they are not the same in all but their addresses, or have drawn random numbers.
+pg_image *pg_image_create(pg_state *first, pg_state *second);
+void pg_image_close(pg_image *image);
+/// A state as those were, with the random numbers of its own seed; NULL if there is no memory for it.
+pg_state *pg_create_from(const pg_image *image, pg_limits limits, pg_host host);
+
+/// Gives back to the system what ended states and malloc keep, but for the memory of some states.
+void pg_give_back(void);
 
 /// Compiles a text and gives its bytecode to `write` (which returns 0 to go on). Returns 0, or 1 with a message.
 int pg_compile(const char *text, size_t length, const char *name,

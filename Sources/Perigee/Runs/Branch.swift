@@ -55,9 +55,12 @@ struct Branch {
 
     /// The address of the next use of a label.
     mutating func address(_ label: String) -> StepAddress {
-        frames[top].occurrences[label, default: 0] += 1
-        return StepAddress(
-            path: frames[top].path, label: label, occurrence: frames[top].occurrences[label] ?? 1)
+        func next(_ count: inout Int) -> Int {
+            count += 1
+            return count
+        }
+        let occurrence = next(&frames[top].occurrences[label, default: 0])
+        return StepAddress(path: frames[top].path, label: label, occurrence: occurrence)
     }
 
     /// Goes into a part that has addresses of its own.

@@ -2,28 +2,29 @@ import Logging
 import PerigeeJournal
 import Synchronization
 
-/// Claims runs that can go on, as many as there is room for, and hands each to its shard.
+/// Claims runs that can go on, as many as there is room for, and hands them to the shards.
 final class Dispatcher: Sendable {
-    /// The most runs that a host works on at once.
-    static let maxActive = 4096
+    /// The most runs that a host takes as it accepts them, the ones that stand in line included: a burst that is
+    /// worked off within seconds is not claimed from the store.
+    static let maxAccepted = 65_536
     private static let claimLimit = 512
     private static let retryMilliseconds: Int64 = 1000
 
-    /// What a shard is given.
-    enum Work: Sendable {
-        /// A run that this host now owns.
-        case take(ClaimedRun)
-        /// Something came for a run that it owns already.
-        case tell(ClaimedRun)
-    }
-
     private struct State {
-        var active = 0
+        /// How many runs were claimed and not let go of.
+        var claimed = 0
+        /// Those that were taken as they were accepted, and for how many more room is kept.
+        var accepted: Set<Int64> = []
+        var reserved = 0
+        /// Whether the last claim left nothing behind that is due: only then may a new run go before others.
+        var isCaughtUp = false
+        var isStopped = false
         var alarm: (due: Timestamp, task: Task<Void, Never>)?
     }
 
     private let journal: any Journal
     private let options: HostOptions
+    private let mostClaimed: Int
     private let ambient: any Ambient
     private let logger: Logger
     private let state = Mutex(State())
@@ -33,6 +34,7 @@ final class Dispatcher: Sendable {
     init(journal: any Journal, options: HostOptions, ambient: any Ambient, logger: Logger) {
         self.journal = journal
         self.options = options
+        mostClaimed = max(1, options.maxRunsInWork)
         self.ambient = ambient
         self.logger = logger
         (pokes, poking) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -57,23 +59,46 @@ final class Dispatcher: Sendable {
         }
     }
 
-    /// A run was let go of.
-    func released() {
-        let wasFull = state.withLock { state in
-            state.active -= 1
-            return state.active == Dispatcher.maxActive - 1
+    /// Keeps room for runs that are taken as they are accepted.
+    ///
+    /// - Parameter mayStandInLine: whether it does no harm if they have been taken for a while before they begin.
+    /// - Returns: for how many; ``accepted(_:of:)`` has to follow.
+    func reserve(_ count: Int, mayStandInLine: Bool) -> Int {
+        let most = mayStandInLine ? Dispatcher.maxAccepted : mostClaimed
+        return state.withLock { state in
+            guard state.isCaughtUp, !state.isStopped else { return 0 }
+            let room = min(count, max(0, most - state.accepted.count - state.reserved))
+            state.reserved += room
+            return room
         }
-        if wasFull { poke() }
     }
 
-    /// How many runs this host works on.
-    var activeCount: Int { state.withLock { $0.active } }
+    /// These were taken of those for which room was kept.
+    func accepted(_ runs: [ClaimedRun], of room: Int) {
+        state.withLock { state in
+            state.reserved -= room
+            for claimed in runs { state.accepted.insert(claimed.run.number) }
+        }
+    }
+
+    /// A run was let go of.
+    func released(_ run: Int64) {
+        let hasRoom = state.withLock { state in
+            guard state.accepted.remove(run) == nil else { return false }
+            state.claimed -= 1
+            return state.claimed == mostClaimed - 1
+        }
+        if hasRoom { poke() }
+    }
+
+    /// How many runs this host has taken.
+    var activeCount: Int { state.withLock { $0.claimed + $0.accepted.count + $0.reserved } }
 
     /// Claims until the task is cancelled or ``stop()``.
-    func run(_ work: @escaping @Sendable (Work) async -> Void) async {
+    func run(_ hand: @Sendable (Claim) -> Void) async {
         poke()
         for await _ in pokes {
-            while await claim(work) {}
+            while await claim(hand) {}
         }
     }
 
@@ -81,24 +106,32 @@ final class Dispatcher: Sendable {
     func stop() {
         poking.finish()
         state.withLock { state in
+            state.isStopped = true
             state.alarm?.task.cancel()
             state.alarm = nil
         }
     }
 
     /// Claims once; returns whether there may be more to claim at once.
-    private func claim(_ work: @escaping @Sendable (Work) async -> Void) async -> Bool {
-        let room = min(Dispatcher.maxActive - activeCount, Dispatcher.claimLimit)
-        guard room > 0, !Task.isCancelled else { return false }
+    private func claim(_ hand: @Sendable (Claim) -> Void) async -> Bool {
+        let room = min(mostClaimed - state.withLock { $0.claimed }, Dispatcher.claimLimit)
+        guard room > 0, !Task.isCancelled else {
+            state.withLock { $0.isCaughtUp = false }
+            return false
+        }
         do {
             let claim = try await journal.claim(
                 host: options.hostID, namespace: options.namespace, now: ambient.now, limit: room, only: nil)
-            state.withLock { $0.active += claim.runs.count }
-            for run in claim.runs { Task { await work(.take(run)) } }
-            for run in claim.told { Task { await work(.tell(run)) } }
+            let hasMore = claim.runs.count + claim.told.count == room
+            state.withLock { state in
+                state.claimed += claim.runs.count
+                state.isCaughtUp = !hasMore
+            }
+            hand(claim)
             if let due = claim.nextDue { note(due: due) }
-            return claim.runs.count + claim.told.count == room
+            return hasMore
         } catch {
+            state.withLock { $0.isCaughtUp = false }
             logger.error("runs can't be claimed; trying again in 1 s: \(error)")
             note(due: ambient.now.adding(milliseconds: Dispatcher.retryMilliseconds))
             return false

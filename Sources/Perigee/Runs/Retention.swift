@@ -5,32 +5,63 @@ import PerigeeJournal
 struct Retention {
     /// How many rows one transaction removes or looks at.
     private static let batch = 1000
-    /// Between two batches, so that others have the writer meanwhile.
-    private static let pauseMilliseconds: Int64 = 50
-    /// Between two looks once there is nothing left to remove.
+    /// Between two batches, as long as the last one took: others have the writer for half of the time, and what becomes
+    /// old is removed as fast as it can have been made.
+    private static let pauseMilliseconds: ClosedRange<Int64> = 2...50
+    /// Between two looks once there is nothing left to remove, and while more becomes old all the time.
     private static let restMilliseconds: Int64 = 3_600_000
+    private static let shortRestMilliseconds: Int64 = 60_000
 
     let host: WorkflowHost
 
     /// Works until the task is cancelled; what fails is tried again at the next look.
     func run() async {
         var expiry = Expiry(namespace: host.namespace, keep: host.options.keep, limit: Retention.batch)
+        var rest: Int64
+        var pause: Int64
         repeat {
+            let begun = ContinuousClock.now
+            rest = expiry.cursor == nil ? Retention.restMilliseconds : Retention.shortRestMilliseconds
             do {
                 let removal = try await host.journal.removeExpired(expiry, now: host.ambient.now)
-                expiry.afterEvent = removal.afterEvent
+                expiry.cursor = removal.nextCursor
                 if removal.runs + removal.events > 0 {
                     host.logger.debug("removed \(removal.runs) runs and \(removal.events) events")
                 }
+                if expiry.cursor == nil { try await giveBack() }
             } catch {
-                expiry.afterEvent = nil
-                host.logger.error("old runs can't be removed; trying again in an hour: \(error)")
+                expiry.cursor = nil
+                host.logger.error("old runs can't be removed; trying again later: \(error)")
             }
-        } while await pause(isDone: expiry.afterEvent == nil)
+            pause = Retention.pause(after: begun.duration(to: .now))
+        } while await sleep(expiry.cursor == nil ? rest : pause)
     }
 
-    private func pause(isDone: Bool) async -> Bool {
-        let length = isDone ? Retention.restMilliseconds : Retention.pauseMilliseconds
-        return (try? await host.ambient.sleep(until: host.ambient.now.adding(milliseconds: length))) != nil
+    /// Gives space back that so soon nothing will need.
+    private func giveBack() async throws {
+        var space = try await host.journal.space()
+        guard space.isToBeGivenBack else { return }
+        var pause = Retention.pauseMilliseconds.upperBound
+        while space.isToBeGivenBack, await sleep(pause) {
+            let begun = ContinuousClock.now
+            space = try await host.journal.giveBack(bytes: WorkflowHost.giveBackStep)
+            pause = Retention.pause(after: begun.duration(to: .now))
+        }
+        _ = try await host.journal.copyLog()
     }
+
+    private static func pause(after work: Duration) -> Int64 {
+        min(max(Int64(work / .milliseconds(1)), pauseMilliseconds.lowerBound), pauseMilliseconds.upperBound)
+    }
+
+    private func sleep(_ milliseconds: Int64) async -> Bool {
+        (try? await host.ambient.sleep(until: host.ambient.now.adding(milliseconds: milliseconds))) != nil
+    }
+}
+
+extension StoreSpace {
+    /// Whether more is free than what new runs are likely to take soon: a quarter of what is in use.
+    ///
+    /// To give that back would only mean to ask for it again.
+    fileprivate var isToBeGivenBack: Bool { givesBack && free - used / 4 >= WorkflowHost.giveBackStep }
 }

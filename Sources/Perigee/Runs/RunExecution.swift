@@ -13,8 +13,11 @@ final class RunExecution {
     }
 
     private let host: RunHost
-    private let state: LuaState
+    /// Given up with the decision to end: what comes next finds its memory warm.
+    private var state: LuaState?
     private let compiled: CompiledBundle
+    /// Whether the script's main chunk has been run.
+    private let isLoaded: Bool
     private var hasBegun = false
     /// What the end of the hook that runs comes to.
     private var hookEnd: (next: Commit.Next, hook: String)?
@@ -29,9 +32,10 @@ final class RunExecution {
     /// The end before which a hook runs, if one does.
     var decided: Commit.Next? { hookEnd?.next }
 
+    // In place: a copy of the machine's collections for every change would cost more than the change.
     var machine: RunMachine {
-        get { host.machine }
-        set { host.machine = newValue }
+        _read { yield host.machine }
+        _modify { yield &host.machine }
     }
 
     var run: RunRecord { host.machine.run }
@@ -39,15 +43,28 @@ final class RunExecution {
     init(machine: RunMachine, compiled: CompiledBundle, context: RunContext) throws {
         host = RunHost(machine: machine, compiled: compiled, context: context)
         self.compiled = compiled
-        var seed = SeededRandom(run: machine.run.seed + "/math.random")
-        state = try LuaState(
-            limits: context.limits, functions: HostFunction.names, host: host, seed: seed.next())
-        try state.runPrelude(compiled.prelude)
+        var random = SeededRandom(run: machine.run.seed + "/math.random")
+        let seed = random.next()
+        let (limits, hashSeed) = (context.limits, context.hashSeed)
+        if let image = compiled.startingState.image(of: compiled, limits: limits, hashSeed: hashSeed) {
+            isLoaded = true
+            state = try LuaState(copying: image, limits: limits, host: host, seed: seed)
+            return
+        }
+        isLoaded = false
+        state = try compiled.makeState(host, limits: limits, seed: seed, hashSeed: hashSeed)
     }
 
     /// Runs the script, branch after branch, until all have come to a stop or the slice is over.
     func advance(at now: () -> Timestamp) -> Progress {
-        if !hasBegun, let progress = begin(at: now) { return progress }
+        guard let state else { return .action(.rest) }
+        let progress = advance(state, at: now)
+        if case .action(.commit(let commit)) = progress, case .ended = commit.next { self.state = nil }
+        return progress
+    }
+
+    private func advance(_ state: LuaState, at now: () -> Timestamp) -> Progress {
+        if !hasBegun, let progress = begin(state, at: now) { return progress }
         var step = isPreempted ? state.advance(nil, branch: machine.current) : nil
         isPreempted = false
         while true {
@@ -66,10 +83,10 @@ final class RunExecution {
         }
     }
 
-    /// Loads the script; `nil` if it can run.
-    private func begin(at now: () -> Timestamp) -> Progress? {
+    /// Loads the script where that is still to do; `nil` if it can run.
+    private func begin(_ state: LuaState, at now: () -> Timestamp) -> Progress? {
         hasBegun = true
-        var step = state.evaluate(compiled.script)
+        var step = isLoaded ? LuaStep.returned(nil) : state.evaluate(compiled.script)
         while case .preempted = step { step = state.advance(nil) }
         if case .returned = step {
             do {
@@ -116,7 +133,8 @@ final class RunExecution {
     }
 
     private func fail(_ failure: LuaFailure) {
-        let error = FailureReport(failure, files: compiled.bundle.files, lookUp: state.lookUp).json
+        let report = FailureReport(failure, files: compiled.bundle.files) { self.state?.lookUp($0, $1) }
+        let error = report.json
         if let ending = machine.ending, hookEnd == nil {
             finish(.ended(ending.status, output: nil, error: ending.error))
         } else if error["kind"]?.string == "failed" {
@@ -143,7 +161,7 @@ final class RunExecution {
     private func beginHook(before end: Commit.Next) -> Bool {
         guard hookEnd == nil, let (hook, error) = end.hook else { return false }
         let argument: JSON = ["input": (try? JSON(parsing: machine.run.input)) ?? .null, "error": error]
-        guard (try? state.begin(hook, argument: argument.bytes)) != nil else { return false }
+        guard (try? state?.begin(hook, argument: argument.bytes)) != nil else { return false }
         hookEnd = (end, hook)
         machine.beginHook(hook)
         return true
@@ -178,6 +196,8 @@ struct RunContext: Sendable {
     var ambient: any Ambient
     var settings: Settings
     var limits: LuaLimits
+    /// Of the places of strings in the tables of scripts: the store's, so that each replay has the same.
+    var hashSeed: UInt32
     var publicURL: String
     var findWorkflow: @Sendable (String) -> NamedWorkflow
 }

@@ -20,9 +20,7 @@ final class RunHost: LuaHost {
         findWorkflow = context.findWorkflow
     }
 
-    func module(_ name: String) -> LuaChunk? {
-        compiled.chunk(name)
-    }
+    func module(_ name: String) -> LuaChunk? { compiled.chunkForRun(name) }
 
     func call(
         function: Int, arguments: Bytes, secrets: [SecretUse], script: String, line: Int
@@ -30,7 +28,7 @@ final class RunHost: LuaHost {
         let function = HostFunction.allCases[function]
         if function.isStep { return step(function, arguments, secrets: secrets, line: line) }
         if function == .await_join { return answer(machine.join()) }
-        let values = (try? JSON(parsing: arguments, maxDepth: 80))?.array ?? []
+        let values = HostFunction.values(arguments)
         return .reply(
             function.pureReply(values) ?? branchReply(function, values, line) ?? reply(function, values))
     }

@@ -6,6 +6,7 @@ import PerigeeJournal
 /// goes the same way as the run did.
 struct RunLog {
     struct Completed {
+        var address: StepAddress
         var verb: String
         var outcome: Outcome
         var at: Timestamp
@@ -29,10 +30,14 @@ struct RunLog {
         var sequence: Int
     }
 
-    private var completed: [StepAddress: Completed] = [:]
-    /// Addresses of `completed` in the order of their sequence; those before `cursor` are taken.
-    private var order: [StepAddress] = []
+    /// Completed steps in the order of their sequence; those that the script has come to are `nil`.
+    private var completed: [Completed?] = []
+    /// The first of them that the script has not come to, and how many there are.
     private var cursor = 0
+    private var remaining = 0
+    /// Where the steps stand in `completed`: made when a script first asks for another step than the next one, as those
+    /// with branches do, for most never ask for one.
+    private var places: [StepAddress: Int]?
     private var openWaits: [StepAddress: OpenWait] = [:]
     /// The names that the run saw as changed, and when.
     ///
@@ -50,15 +55,17 @@ struct RunLog {
 
     init(_ entries: [Entry]) {
         nextSequence = (entries.last?.sequence ?? 0) + 1
+        completed.reserveCapacity(entries.count)
         for entry in RunLog.valid(entries) {
             bytes += entry.fact.byteCount
             switch entry.fact {
             case .stepCompleted(let step, _, _, _) where step.verb == "flow.changed":
                 changes[step.address.label] = entry.recordedAt
             case .stepCompleted(let step, let outcome, _, _):
-                completed[step.address] = Completed(
-                    verb: step.verb, outcome: outcome, at: entry.recordedAt, sequence: entry.sequence)
-                order.append(step.address)
+                completed.append(
+                    Completed(
+                        address: step.address, verb: step.verb, outcome: outcome, at: entry.recordedAt,
+                        sequence: entry.sequence))
                 openWaits[step.address] = nil
             case .waitOpened(let step, let wait, let attempts):
                 let since = openWaits[step.address]?.since ?? entry.recordedAt
@@ -71,9 +78,10 @@ struct RunLog {
             case .versionMoved, .reset: break
             }
         }
+        remaining = completed.count
         resets = entries.count { if case .reset = $0.fact { true } else { false } }
         guard resets > 0 else { return }
-        for address in completed.keys { count(address, by: 1) }
+        for case let step? in completed { count(step.address, by: 1) }
         for address in openWaits.keys { count(address, by: 1) }
     }
 
@@ -114,28 +122,50 @@ struct RunLog {
     }
 
     /// Whether the script has come to everything that is recorded.
-    var isConsumed: Bool { completed.isEmpty && openWaits.isEmpty && endRequest == nil }
+    var isConsumed: Bool { remaining == 0 && openWaits.isEmpty && endRequest == nil }
 
     /// The recorded step that comes first, of those that the script has not come to; a wait that is open comes last.
     var next: StepAddress? { nextCompleted ?? openWaits.keys.min { "\($0)" < "\($1)" } }
 
     /// The address of the completed step that is to be given to the script next.
-    var nextCompleted: StepAddress? { cursor < order.count ? order[cursor] : nil }
+    var nextCompleted: StepAddress? { cursor < completed.count ? completed[cursor]?.address : nil }
 
     /// Whether everything that was recorded before the request to end has been taken.
     var isEndDue: Bool {
         guard let endRequest else { return false }
-        return nextCompleted.flatMap { completed[$0] }.map { $0.sequence > endRequest.sequence } ?? true
+        guard cursor < completed.count, let step = completed[cursor] else { return true }
+        return step.sequence > endRequest.sequence
     }
 
-    func completed(at address: StepAddress) -> Completed? { completed[address] }
+    mutating func completed(at address: StepAddress) -> Completed? {
+        place(of: address).flatMap { completed[$0] }
+    }
+
+    mutating func isRecorded(_ address: StepAddress) -> Bool {
+        place(of: address) != nil || openWaits[address] != nil
+    }
+
+    /// Where a completed step stands that the script has not come to.
+    private mutating func place(of address: StepAddress) -> Int? {
+        guard cursor < completed.count else { return nil }
+        if completed[cursor]?.address == address { return cursor }
+        if places == nil {
+            let left = completed.enumerated().dropFirst(cursor)
+            places = Dictionary(
+                left.compactMap { place, step in step.map { ($0.address, place) } },
+                uniquingKeysWith: { first, _ in first })
+        }
+        return places?[address].flatMap { completed[$0] == nil ? nil : $0 }
+    }
 
     func openWait(at address: StepAddress) -> OpenWait? { openWaits[address] }
 
     mutating func takeCompleted(_ address: StepAddress) -> Completed? {
-        let found = completed.removeValue(forKey: address)
-        if found != nil { count(address, by: -1) }
-        while cursor < order.count, completed[order[cursor]] == nil { cursor += 1 }
+        guard let place = place(of: address), let found = completed[place] else { return nil }
+        completed[place] = nil
+        remaining -= 1
+        count(address, by: -1)
+        while cursor < completed.count, completed[cursor] == nil { cursor += 1 }
         return found
     }
 

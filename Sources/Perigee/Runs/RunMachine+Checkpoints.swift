@@ -4,9 +4,7 @@ import PerigeeJournal
 extension RunMachine {
     /// Goes into a checkpoint: gives `[value]` if it has ended before, otherwise null, and what follows is inside.
     mutating func beginCheckpoint(_ request: StepRequest) -> Answer {
-        guard var branch = branches[current] else { return .suspend }
-        let address = branch.address(request.label)
-        branches[current] = branch
+        guard let (branch, address) = nextAddress(request.label) else { return .suspend }
         if let error = cancellation(of: branch) { return .cancel(error) }
         guard let recorded = recordedAddress(address, was: request.was) else {
             branches[current]?.enter(request.label)

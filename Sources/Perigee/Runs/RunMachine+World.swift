@@ -62,20 +62,19 @@ extension RunMachine {
     /// Gives a branch what is recorded for it, the oldest first.
     mutating func replayNext() -> Bool {
         if log.isEndDue, let request = log.takeEndRequest(), requestEnd(request) { return true }
-        guard let address = log.nextCompleted.flatMap({ replaying[$0] == nil ? nil : $0 }) ?? firstReplaying,
-            let branch = replaying.removeValue(forKey: address)
-        else { return log.hasHoles && log.takeEndRequest().map { requestEnd($0) } ?? false }
+        var address = log.nextCompleted
+        if address.flatMap({ replaying[$0] }) == nil { address = firstReplaying() }
+        guard let address, let branch = replaying.removeValue(forKey: address) else {
+            return log.hasHoles && log.takeEndRequest().map { requestEnd($0) } ?? false
+        }
         makeReady(branch, .outcome(takeRecorded(address)))
         return true
     }
 
     /// Of an edited script, that asks in another order: what was recorded first among what it asked for.
-    private var firstReplaying: StepAddress? {
-        replaying.keys.min { sequence(of: $0) < sequence(of: $1) }
-    }
-
-    func sequence(of address: StepAddress) -> Int {
-        log.completed(at: address)?.sequence ?? .max
+    private mutating func firstReplaying() -> StepAddress? {
+        let sequences = replaying.keys.map { ($0, log.completed(at: $0)?.sequence ?? .max) }
+        return sequences.min { $0.1 < $1.1 }?.0
     }
 
     /// Takes over the oldest answer that a branch waits for.

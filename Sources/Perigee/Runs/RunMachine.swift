@@ -137,9 +137,7 @@ struct RunMachine {
 
     /// Answers a durable verb.
     mutating func request(_ request: StepRequest, at now: Timestamp) -> Answer {
-        guard var branch = branches[current] else { return .suspend }
-        let address = branch.address(request.label)
-        branches[current] = branch
+        guard let (branch, address) = nextAddress(request.label) else { return .suspend }
         if let error = cancellation(of: branch) { return .cancel(error) }
         let step = Step(
             address: address, verb: request.verb, arguments: request.arguments, line: request.line)
@@ -159,14 +157,20 @@ struct RunMachine {
         }
     }
 
-    func recordedAddress(_ address: StepAddress, was: String?) -> StepAddress? {
-        func isRecorded(_ address: StepAddress) -> Bool {
-            log.completed(at: address) != nil || log.openWait(at: address) != nil
+    /// The branch that asks, and the address of its next use of a label.
+    mutating func nextAddress(_ label: String) -> (branch: Branch, address: StepAddress)? {
+        // Counted in its place: what a branch has counted may be long, and a copy of it would be made anew.
+        guard let address = branches[current]?.address(label), let branch = branches[current] else {
+            return nil
         }
-        if isRecorded(address) { return address }
+        return (branch, address)
+    }
+
+    mutating func recordedAddress(_ address: StepAddress, was: String?) -> StepAddress? {
+        if log.isRecorded(address) { return address }
         guard let was else { return nil }
         let before = StepAddress(path: address.path, label: was, occurrence: address.occurrence)
-        return isRecorded(before) ? before : nil
+        return log.isRecorded(before) ? before : nil
     }
 
     mutating func replay(

@@ -48,8 +48,15 @@ final class RunServices: Sendable {
 
     private var reader: StoreReader { StoreReader(ambient: context.ambient, logger: logger) }
 
-    func released() {
-        dispatcher.released()
+    /// This host works on a run no longer.
+    func released(_ run: RunRecord) {
+        waiters.leave(run.id)
+        dispatcher.released(run.number)
+    }
+
+    /// This host has claimed a run that it had already.
+    func takenAgain(_ run: RunRecord) {
+        dispatcher.released(run.number)
     }
 
     // MARK: Taking a run up
@@ -80,10 +87,13 @@ final class RunServices: Sendable {
 
     private static let maxCachedBundles = 256
 
+    /// A bundle that is in memory.
+    func loaded(_ bundle: String) -> CompiledBundle? {
+        registry.compiled(bundle: bundle) ?? bundles.withLock { $0[bundle] }
+    }
+
     func compiled(_ bundle: String, workflow: String) async throws -> CompiledBundle {
-        if let loaded = registry.compiled(bundle: bundle) ?? bundles.withLock({ $0[bundle] }) {
-            return loaded
-        }
+        if let loaded = loaded(bundle) { return loaded }
         guard let files = try await journal.files(bundle: bundle) else {
             throw ScriptProblem(
                 code: "PG2052", message: "The text of the version that this run is on is missing.",
@@ -103,7 +113,7 @@ final class RunServices: Sendable {
     /// lost.
     ///
     /// Cancelling the task ends the trying, never a commit that is under way.
-    func commit(_ batch: [Commit]) async -> [Result<CommitReceipt, JournalError>] {
+    nonisolated(nonsending) func commit(_ batch: [Commit]) async -> [Result<CommitReceipt, JournalError>] {
         while true {
             do {
                 return try await journal.commit(batch)
@@ -167,8 +177,9 @@ final class RunServices: Sendable {
                     error: error))
         case .running, .waiting, .paused: break
         }
-        if case .ended = commit.next { waiters.ended(run.id) }
-        if case .attention = commit.next { waiters.ended(run.id) }
+        if case .ended = commit.next { waiters.ended(run) }
+        // What became of it, only the store knows: it may have been asked to end.
+        if case .attention = commit.next { waiters.stopped(run.id) }
         tell(.runChanged(id: run.id))
     }
 

@@ -1,5 +1,6 @@
 import Logging
 import PerigeeJournal
+import PerigeeLua
 
 /// Owns a part of the runs and runs their scripts, all on one thread: a run's state needs no lock.
 ///
@@ -12,17 +13,26 @@ actor Shard {
     private let services: RunServices
     private var running: [Int64: RunExecution] = [:]
     private var resident: ResidentRuns
+    /// Runs that wait until there are fewer in work.
+    private var line = RunLine()
+    private let mostInWork: Int
+    private var isFilling = false
+    /// Runs whose scripts or records are being read.
+    private var loading: [Int64: ClaimedRun] = [:]
     /// Runs that were claimed again before the commit that let go of them was acknowledged here.
     private var early: [Int64: ClaimedRun] = [:]
     private var outbox: [Commit] = []
     private var flushing: Task<Void, Never>?
+    /// No run is taken up any more that stands in line.
+    private var isLeaving = false
     /// No effect begins any more; what is on its way to the journal still arrives.
     private var isEnding = false
     private var isClosed = false
 
-    init(index: Int, services: RunServices, residentRuns: Int) {
-        thread = ShardThread(name: "perigee-shard-\(index)")
+    init(index: Int, services: RunServices, residentRuns: Int, mostInWork: Int) {
+        thread = ShardThread(name: "perigee-shard-\(index)", whenIdle: LuaState.giveBackMemory)
         self.services = services
+        self.mostInWork = mostInWork
         resident = ResidentRuns(limit: residentRuns)
     }
 
@@ -32,10 +42,29 @@ actor Shard {
 
     // MARK: Taking runs up
 
-    /// Goes on with a run that this host has claimed.
-    func take(_ claimed: ClaimedRun) async {
-        guard !isEnding else { return }
+    /// Goes on with runs that this host has claimed, and with those for which something has come.
+    nonisolated func hand(_ runs: [ClaimedRun], told: [ClaimedRun] = []) {
+        post { shard in
+            for run in runs { shard.take(run) }
+            for run in told { shard.tell(run) }
+        }
+    }
+
+    /// Does something on the shard's thread, soon.
+    nonisolated private func post(_ body: @escaping @Sendable (isolated Shard) -> Void) {
+        thread.post { [self] in assumeIsolated { body($0) } }
+    }
+
+    private func take(_ claimed: ClaimedRun) {
         let number = claimed.run.number
+        guard !isEnding else { return }
+        // The older claim of one that stands in line counts no more.
+        if line[number] != nil {
+            line.add(claimed)
+            return services.takenAgain(claimed.run)
+        }
+        // What is being read for an older claim counts no more.
+        loading[number] = nil
         if let before = running[number] {
             guard !before.isCommitting else { return early[number] = claimed }
             // Its lease was over, and this host has taken it anew: what the old execution does counts no more.
@@ -47,20 +76,56 @@ actor Shard {
             askToEnd(execution, claimed)
             return advance(execution)
         }
+        guard !isLeaving else { return services.released(claimed.run) }
+        line.add(claimed)
+        fill()
+    }
+
+    /// Takes up those first in line, as long as there is room.
+    private func fill() {
+        // One that can't be taken up lets go at once, and would begin this anew inside itself.
+        guard !isFilling, !isEnding else { return }
+        isFilling = true
+        defer { isFilling = false }
+        while running.count + loading.count < mostInWork, let claimed = line.next() { takeUp(claimed) }
+    }
+
+    private func takeUp(_ claimed: ClaimedRun) {
+        if claimed.run.entryCount == 0, let compiled = services.loaded(claimed.run.bundle) {
+            return begin(claimed, compiled, entries: [])
+        }
+        loading[claimed.run.number] = claimed
+        Task { await self.load(claimed) }
+    }
+
+    /// Reads what a run needs, and goes on with it.
+    private func load(_ claimed: ClaimedRun) async {
         do {
             let prepared = try await services.prepare(claimed)
-            guard !isEnding else { return services.released() }
-            if let other = running[number] {
-                // The lease was over while the store could not be read, and the run was taken anew.
-                guard other.machine.epoch < claimed.run.epoch else { return services.released() }
-                release(other)
-            }
-            let machine = RunMachine(
-                claimed, entries: prepared.entries, publicURL: services.context.publicURL)
+            if let latest = loaded(claimed) { begin(latest, prepared.compiled, entries: prepared.entries) }
+        } catch {
+            if let latest = loaded(claimed) { refuse(latest, error) }
+        }
+    }
+
+    /// The run as it was told last; `nil` if its lease was over while it was read and it was taken anew.
+    private func loaded(_ claimed: ClaimedRun) -> ClaimedRun? {
+        let number = claimed.run.number
+        guard !isEnding, let latest = loading[number], latest.run.epoch == claimed.run.epoch else {
+            letGo(claimed.run)
+            return nil
+        }
+        loading[number] = nil
+        return latest
+    }
+
+    private func begin(_ claimed: ClaimedRun, _ compiled: CompiledBundle, entries: [Entry]) {
+        do {
+            let machine = RunMachine(claimed, entries: entries, publicURL: services.context.publicURL)
             let execution = try RunExecution(
-                machine: machine, compiled: prepared.compiled, context: services.context)
-            running[number] = execution
-            if prepared.entries.isEmpty {
+                machine: machine, compiled: compiled, context: services.context)
+            running[claimed.run.number] = execution
+            if entries.isEmpty {
                 services.tell(.runStarted(run: claimed.run.id, workflow: claimed.run.workflow))
             }
             services.tell(.runChanged(id: claimed.run.id))
@@ -73,6 +138,13 @@ actor Shard {
 
     /// Goes on with a run that this host works on, with what has come for it.
     func tell(_ claimed: ClaimedRun) {
+        if line[claimed.run.number]?.run.epoch == claimed.run.epoch {
+            line.add(claimed)
+            return
+        }
+        if loading[claimed.run.number]?.run.epoch == claimed.run.epoch {
+            return loading[claimed.run.number] = claimed
+        }
         // One that is being let go is claimed with it at once.
         guard let execution = current(claimed.run.number, claimed.run.epoch) else { return }
         execution.machine.take(claimed)
@@ -118,7 +190,13 @@ actor Shard {
                 run: claimed.run.number, epoch: claimed.run.epoch, at: services.now,
                 next: isCancelled ?? .attention(error: report.bytes)))
         flush()
-        services.released()
+        letGo(claimed.run)
+    }
+
+    /// The host works on a run no longer, so that there is room for another.
+    private func letGo(_ run: RunRecord) {
+        services.released(run)
+        fill()
     }
 
     // MARK: Running scripts
@@ -178,11 +256,19 @@ actor Shard {
         guard !isEnding else { return }
         let (number, epoch) = (execution.run.number, execution.machine.epoch)
         let run = execution.run
-        let task = Task { [services] in
-            guard let end = await services.perform(start.effect, run) else { return }
-            self.effectEnded(number, epoch, start, end)
-        }
+        let task = perform(start, run) { shard, end in shard.effectEnded(number, epoch, start, end) }
         execution.effects[start.token] = (start.step, task)
+    }
+
+    /// Performs an effect off the shard's thread, and says there how it ended.
+    nonisolated private func perform(
+        _ start: RunMachine.Start, _ run: RunRecord,
+        whenEnded: @escaping @Sendable (isolated Shard, EffectEnd) -> Void
+    ) -> Task<Void, Never> {
+        Task { [services] in
+            guard let end = await services.perform(start.effect, run) else { return }
+            post { whenEnded($0, end) }
+        }
     }
 
     private func effectEnded(
@@ -202,9 +288,9 @@ actor Shard {
         running[number] = nil
         for effect in execution.effects.values { effect.task.cancel() }
         execution.effects = [:]
-        services.released()
+        letGo(execution.run)
         guard let claimed = early.removeValue(forKey: number) else { return }
-        Task { await self.take(claimed) }
+        take(claimed)
     }
 
     /// Drops what is kept of a run in memory; it is replayed when it is claimed again.
@@ -215,6 +301,7 @@ actor Shard {
     /// Gives up a run that was ended without its script being asked: the journal takes nothing more of it.
     func giveUp(_ number: Int64) {
         resident.remove(number)
+        if let waiting = line.remove(number) { return services.released(waiting.run) }
         guard let execution = running[number], !execution.isCommitting else { return }
         release(execution)
     }
@@ -251,6 +338,7 @@ actor Shard {
             if let execution { release(execution) }
             return
         }
+        execution?.machine.run.apply(commit)
         if case .success(let receipt) = result { services.committed(commit, receipt, execution) }
         guard let execution else { return }
         // Annotations travel beside the run and nothing waits for them.
@@ -261,10 +349,16 @@ actor Shard {
         execution.isCommitting = false
         if case .waiting = commit.next { resident.insert(execution) }
         perform(execution.machine.committed(commit), execution)
-        goOn(execution)
+        if running[commit.run] === execution { goOn(execution) }
     }
 
     // MARK: Ending
+
+    /// Takes up no more of the runs that stand in line: the next host does.
+    func leaveLine() {
+        isLeaving = true
+        for claimed in line.removeAll() { services.released(claimed.run) }
+    }
 
     /// Waits until nothing is being committed, and then commits no more.
     ///

@@ -8,6 +8,7 @@ struct CompiledBundle: Sendable {
     private let chunks: [String: LuaChunk]
     let script: LuaChunk
     let prelude: LuaChunk
+    let startingState = StartingState()
 
     /// Compiles every text of a bundle.
     ///
@@ -40,6 +41,25 @@ struct CompiledBundle: Sendable {
     /// The chunk of a required module (`lib.crm`) or a piece of the stdlib (`stdlib/http`).
     func chunk(_ name: String) -> LuaChunk? {
         chunks[name]
+    }
+
+    /// The same for a run: a definition is not checked anew for each of them.
+    func chunkForRun(_ name: String) -> LuaChunk? {
+        // Versions of earlier days have only the one piece.
+        (name == "stdlib/workflow" ? chunks["stdlib/workflow_of_run"] : nil) ?? chunks[name]
+    }
+
+    /// A state of its own with the stdlib's prelude, for which the script is still to be evaluated.
+    ///
+    /// - Throws: ``LuaFailure`` if the memory limit is too small even for that.
+    func makeState(
+        _ host: any LuaHost, limits: LuaLimits, seed: UInt64 = 0, hashSeed: UInt32 = 0, isBlank: Bool = false
+    ) throws(LuaFailure) -> LuaState {
+        let state = try LuaState(
+            limits: limits, functions: HostFunction.names, host: host, seed: seed, hashSeed: hashSeed,
+            isBlank: isBlank)
+        try state.runPrelude(prelude)
+        return state
     }
 
     private static func checkNames(_ chunk: LuaChunk, file: String, text: String) throws(ScriptProblem) {

@@ -22,6 +22,11 @@ enum HostFunction: String, CaseIterable {
         }
     }
 
+    /// The arguments of a call.
+    static func values(_ arguments: Bytes) -> [JSON] {
+        (try? JSON(parsing: arguments, maxDepth: 80))?.array ?? []
+    }
+
     var maySuspend: Bool { rawValue.hasPrefix("await_") }
 
     /// The answer of a function that depends on nothing but its arguments; `nil` for any other function.

@@ -19,8 +19,7 @@ struct ScriptLoader: Sendable {
         let compiled = try CompiledBundle(bundle)
         let host = LoadingHost(compiled: compiled, settings: settings)
         do {
-            let state = try LuaState(limits: limits, functions: HostFunction.names, host: host)
-            try state.runPrelude(compiled.prelude)
+            let state = try compiled.makeState(host, limits: limits)
             try ScriptLoader.finish(state, compiled.script, bundle: bundle)
             let fields = try JSON(parsing: state.definition())
             return LoadedScript(
@@ -78,7 +77,7 @@ final class LoadingHost: LuaHost {
         function: Int, arguments: Bytes, secrets: [SecretUse], script: String, line: Int
     ) -> LuaCallResult {
         let function = HostFunction.allCases[function]
-        let values = (try? JSON(parsing: arguments, maxDepth: 80))?.array ?? []
+        let values = HostFunction.values(arguments)
         if let reply = function.pureReply(values) { return .reply(reply) }
         switch function {
         case .step where values.first?.string == "config":

@@ -64,5 +64,6 @@ enum Stdlib {
         ("secret", PackageResources.secret_lua),
         ("sleep", PackageResources.sleep_lua), ("try", PackageResources.try_lua),
         ("wait", PackageResources.wait_lua), ("workflow", PackageResources.workflow_lua),
+        ("workflow_of_run", PackageResources.workflow_of_run_lua),
     ]
 }

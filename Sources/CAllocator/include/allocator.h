@@ -1,0 +1,8 @@
+// Nothing to call: what links this gets its memory from jemalloc, on Linux.
+#ifndef PERIGEE_ALLOCATOR_H
+#define PERIGEE_ALLOCATOR_H
+
+/// What jemalloc reads as the process starts, before the environment's MALLOC_CONF.
+extern const char *malloc_conf;
+
+#endif

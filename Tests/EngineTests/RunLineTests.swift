@@ -1,0 +1,118 @@
+@testable import Perigee
+import PerigeeJournal
+import PerigeeTesting
+import Testing
+
+/// Runs that a host has taken before it can work on them.
+@Suite(.timeLimit(.minutes(5))) struct RunLineTests {
+    private static let scripts = ["h.lua": script("return call(\"Hold\", \"held\", input.n)")]
+
+    private static func few(_ options: inout HostOptions) {
+        options.shards = 1
+        options.maxRunsInWork = 2
+    }
+
+    /// Begins so many runs, which hold a call each, once the host is caught up: until then runs are rows of the store,
+    /// which are claimed in any number.
+    private static func begin(_ count: Int, on test: TestHost) async throws -> [String] {
+        while test.host.dispatcher.reserve(1, mayStandInLine: true) == 0 { await Task.yield() }
+        test.host.dispatcher.accepted([], of: 1)
+        var ids: [String] = []
+        for n in 1...count { ids.append(try await test.begin("h", ["n": .string("\(n)")]).id) }
+        return ids
+    }
+
+    @Test(arguments: Setting.all)
+    func `more than are worked on at once stand in line, and each comes in its turn`(_ setting: Setting)
+        async throws
+    {
+        let held = HeldCalls()
+        let test = try TestHost(setting, scripts: Self.scripts, configure: Self.few)
+        held.register(on: test.host)
+        try await test.run { test in
+            let ids = try await Self.begin(5, on: test)
+            await held.untilBegun(2)
+            #expect(test.host.dispatcher.activeCount == 5)
+            // One that is cancelled in line does nothing when its turn comes.
+            _ = try await test.host.cancel(run: ids[3], by: "ana")
+            held.gate("1").open()
+            _ = try await test.run(ids[0], reaches: .completed)
+            await held.untilBegun(3)
+            #expect(Set(held.names.prefix(2)) == ["1", "2"] && held.names[2] == "3")
+            for n in 2...5 { held.gate("\(n)").open() }
+            for (index, id) in ids.enumerated() {
+                #expect(try await test.end(id).status == (index == 3 ? .cancelled : .completed))
+            }
+            #expect(held.names.count == 4 && held.names.last == "5")
+            while test.host.dispatcher.activeCount > 0 { await Task.yield() }
+        }
+    }
+
+    @Test func `one that is ended by force in line leaves it`() async throws {
+        let held = HeldCalls()
+        let test = try TestHost(scripts: Self.scripts, configure: Self.few)
+        held.register(on: test.host)
+        try await test.run { test in
+            let ids = try await Self.begin(4, on: test)
+            await held.untilBegun(2)
+            #expect(try await test.host.cancel(run: ids[2], by: "ana", isForced: true).status == .terminated)
+            for n in 1...4 { held.gate("\(n)").open() }
+            for id in [ids[0], ids[1], ids[3]] { #expect(try await test.end(id).status == .completed) }
+            #expect(!held.names.contains("3"))
+            while test.host.dispatcher.activeCount > 0 { await Task.yield() }
+        }
+    }
+
+    @Test func `those in line when a host ends are the next host's`() async throws {
+        let store = MemoryJournal()
+        let held = HeldCalls()
+        let first = try TestHost(scripts: Self.scripts, journal: store, configure: Self.few)
+        held.register(on: first.host)
+        var ids: [String] = []
+        try await first.run { test in
+            ids = try await Self.begin(6, on: test)
+            await held.untilBegun(2)
+        }
+        #expect(held.names.sorted() == ["1", "2"], "nobody takes the place of those that were broken off")
+        let second = try TestHost(scripts: Self.scripts, journal: store, configure: Self.few)
+        held.register(on: second.host)
+        for n in 1...6 { held.gate("\(n)").open() }
+        try await second.run { test in
+            for id in ids {
+                let run = try await test.end(id)
+                #expect(run.status == .completed)
+            }
+        }
+        // The two that were under way are done again, as nobody knows how far they came.
+        #expect(held.names.sorted() == ["1", "1", "2", "2", "3", "4", "5", "6"])
+    }
+
+    @Test func `the line keeps its order, also where some leave it and others are told anew`() {
+        var line = RunLine()
+        for number in 1...5000 { #expect(line.add(Self.claimed(Int64(number), epoch: 1)) == nil) }
+        for number in stride(from: 2, through: 5000, by: 2) {
+            #expect(line.remove(Int64(number))?.run.number == Int64(number))
+        }
+        #expect(line.remove(2) == nil)
+        #expect(line.add(Self.claimed(3, epoch: 2))?.run.epoch == 1)
+        #expect(line[3]?.run.epoch == 2 && line[4] == nil)
+        var taken: [Int64] = []
+        while let next = line.next() {
+            taken.append(next.run.number)
+            // One that left comes back to the end.
+            if next.run.number == 1999 { line.add(Self.claimed(4, epoch: 1)) }
+        }
+        let expected: [Int64] = Array(stride(from: 1, through: 4999, by: 2)) + [4]
+        #expect(taken == expected)
+        line.add(Self.claimed(7, epoch: 1))
+        #expect(line.removeAll().map(\.run.number) == [7] && line.next() == nil)
+    }
+
+    private static func claimed(_ number: Int64, epoch: Int64) -> ClaimedRun {
+        let run = RunRecord(
+            id: "run_\(number)", number: number, namespace: "main", workflow: "w", version: 1, bundle: "b",
+            status: .running, key: nil, input: [], trigger: [], correlationID: "c",
+            createdAt: Timestamp(milliseconds: 0), epoch: epoch)
+        return ClaimedRun(run: run, answers: [])
+    }
+}
