@@ -20,9 +20,9 @@ struct ActionTests {
     private func reach(_ server: RunningServer, _ id: String, _ status: String) async throws -> JSON {
         let activity = server.host.activity()
         var run = try await server.get("/v1/runs/\(id)").json
-        for await _ in activity where run["status"]?.string != status {
+        var changes = activity.makeAsyncIterator()
+        while run["status"]?.string != status, await changes.next() != nil {
             run = try await server.get("/v1/runs/\(id)").json
-            if run["status"]?.string == status { break }
         }
         return run
     }
@@ -30,16 +30,10 @@ struct ActionTests {
     private func start(
         _ server: RunningServer, _ workflow: String, _ status: String, by: String = "ana"
     ) async throws -> String {
-        let activity = server.host.activity()
         let started = try await server.post(
             "/v1/workflows/\(workflow)/runs", ["input": ["n": 1], "by": .string(by)])
         let id = try #require(started.json["id"]?.string)
-        var run = try await server.get("/v1/runs/\(id)").json
-        if run["status"]?.string == status { return id }
-        for await _ in activity {
-            run = try await server.get("/v1/runs/\(id)").json
-            if run["status"]?.string == status { return id }
-        }
+        _ = try await reach(server, id, status)
         return id
     }
 
