@@ -19,6 +19,8 @@
 #define POOLED_ARENAS 4096
 #define KEPT_ARENAS 128
 #define GIVE_BACK_SECONDS 2
+// By this part of the limit memory may grow beyond it while a stack is moved.
+#define MOVED_STACK_SHARE 8
 
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 static pg_arena *pool;
@@ -46,6 +48,7 @@ static bool is_small(const pg_arena *a, const void *block) {
 
 bool pg_arena_commit(pg_arena *a, size_t needed) {
     if (needed <= a->committed) return true;
+    if (needed > a->reserved) return false;
     size_t wanted = a->committed ? a->committed : FIRST_COMMIT;
     while (wanted < needed) wanted *= 2;
     if (wanted > a->reserved) wanted = a->reserved;
@@ -127,15 +130,19 @@ static void *resize_large(pg_state *s, void *block, size_t size, size_t limit) {
     pg_large *next = held ? held->next : a->blocks, *previous = held ? held->previous : NULL;
     int inside = s->inside;
     s->inside = 0;
+    // Until the block stands in the list again nothing may leave by a jump.
     pg_large *moved = change_block(held, block_size(held), sizeof *moved + size);
-    s->inside = inside;
-    if (!moved) return NULL;
+    if (!moved) {
+        s->inside = inside;
+        return NULL;
+    }
     if (s->limits.blank && size > before) memset((char *)(moved + 1) + before, 0, size - before);
     *moved = (pg_large){next, previous, size, 0};
     if (next) next->previous = moved;
     if (previous) previous->next = moved;
     else a->blocks = moved;
     a->large += size - before;
+    s->inside = inside;
     return moved + 1;
 }
 
@@ -182,7 +189,7 @@ static void *resize(pg_state *s, void *block, size_t old, size_t new) {
 static void *move_stack(pg_state *s, void *block, size_t old, size_t new) {
     size_t limit = s->limits.memory_bytes;
     if (!s->current || pg_is_readable(s->current) || new <= old) return NULL;
-    s->limits.memory_bytes += limit / 8;
+    s->limits.memory_bytes += limit / MOVED_STACK_SHARE;
     void *moved = resize(s, block, old, new);
     s->limits.memory_bytes = limit;
     return moved;
@@ -224,7 +231,8 @@ static pg_arena *pooled_arena(size_t reserved) {
 }
 
 pg_arena *pg_arena_create(size_t limit) {
-    size_t reserved = (limit + 0xffff) & ~(size_t)0xffff;
+    // With room for a stack that is moved beyond the limit.
+    size_t reserved = (limit + limit / MOVED_STACK_SHARE + 0xffff) & ~(size_t)0xffff;
     pg_arena *a = pooled_arena(reserved);
     if (a) return a;
     a = calloc(1, sizeof *a);

@@ -149,6 +149,38 @@ struct LimitTests {
         #expect(try run(body, limits: limits).limit().kind == .memory)
     }
 
+    /// A stack may be moved a little beyond the limit; with many of them that is beyond what lies next to the memory.
+    @Test func `stacks that grow where memory is nearly full stay in memory of their own`() throws {
+        var limits = LimitTests.quick()
+        limits.memoryBytes = 1 << 20
+        limits.cpuMilliseconds = 20_000
+        let locals = (1...60).map { "v\($0)" }.joined(separator: ", ")
+        var outcomes: Set<String> = []
+        for kept in stride(from: 8000, through: 14_000, by: 25) {
+            let runner = try ScriptRunner(
+                """
+                local function wide() local \(locals) = 1 return v1 end
+                local all = {}
+                for i = 1, 100 do
+                  all[i] = coroutine.create(function() coroutine.yield() return wide() end)
+                  coroutine.resume(all[i])
+                end
+                local list
+                for i = 1, \(kept) do list = { list } end
+                for i = 1, 100 do coroutine.resume(all[i]) end
+                return "done"
+                """, limits: limits)
+            let step = runner.finish()
+            #expect(runner.state.memoryBytes <= limits.memoryBytes / 8 * 9)
+            if case .ended(let limit) = step {
+                outcomes.insert("\(limit.kind)")
+            } else {
+                outcomes.insert("done")
+            }
+        }
+        #expect(outcomes == ["memory", "done"])
+    }
+
     @Test func `an ended program runs nothing more, not even what would catch it`() throws {
         let runner = try ScriptRunner(
             """
