@@ -20,6 +20,14 @@ struct PlainErrorCase: CustomTestStringConvertible, Sendable {
 
 @Suite("Errors of Lua's own in plain language", .timeLimit(.minutes(5)))
 struct PlainErrorTests {
+    @Test func `an error in the midst of the stdlib is told without a place that says nothing`() {
+        let failure = LuaFailure(message: "", script: "a.lua", line: 1)
+        let read = PlainError.read(
+            "?:-1: attempt to index a nil value (local 'x')", failure, texts: ["a.lua": "local x\nreturn x.y"]
+        ) { _, _ in nil }
+        #expect(read?.error.code == "PG1050")
+    }
+
     private static let firm = LuaGlimpse(type: "table", keys: ["staff_count", "name", "domain"])
     private static let empty = LuaGlimpse(type: "nil")
 

@@ -63,6 +63,60 @@ import Testing
         }
     }
 
+    @Test func `an answer that came is not lost when somebody cancels the run in line`() async throws {
+        let held = HeldCalls()
+        var scripts = Self.scripts
+        scripts["a.lua"] = script("local d = ask.approval(\"OK?\", {}) flow.status(d.outcome) sleep(\"1h\")")
+        let test = try TestHost(scripts: scripts) { options in
+            Self.few(&options)
+            options.residentRuns = 0
+        }
+        held.register(on: test.host)
+        try await test.run { test in
+            let asked = try await test.run(try await test.begin("a").id, reaches: .waiting)
+            _ = try await Self.begin(2, on: test)
+            await held.untilBegun(2)
+            let approval = try #require(asked.waits.first).id
+            _ = try await test.host.decide(approval: approval, outcome: "approve", by: "ana")
+            while test.host.dispatcher.activeCount < 3 { await Task.yield() }
+            _ = try await test.host.cancel(run: asked.id, by: "bob")
+            for n in 1...2 { held.gate("\(n)").open() }
+            let ended = try await test.end(asked.id)
+            #expect(ended.status == .cancelled && ended.statusText == "approve")
+        }
+    }
+
+    @Test func `what is told of a run before it is taken is not lost`() async throws {
+        let held = HeldCalls()
+        held.gate("1").open()
+        let store = MemoryJournal()
+        let test = try TestHost(scripts: Self.scripts, journal: store, configure: Self.few)
+        held.register(on: test.host)
+        try await test.run { test in
+            _ = try await Self.begin(1, on: test)
+            // As the host does it, but for the order in which the shard hears of it.
+            let host = test.host
+            let target = try #require(host.registry.target("h"))
+            let start = RunStart(target: target, input: ["n": "1"], trigger: ["type": "manual"])
+            let submission = Submission(
+                namespace: "default", starts: [start.newRun(correlationID: nil, ambient: test.clock)])
+            let claimant = Claimant(
+                host: host.options.hostID, limit: host.dispatcher.reserve(1, mayStandInLine: true))
+            let receipt = try await store.submit([submission], now: test.clock.now, claimant: claimant)[0]
+                .get()
+            host.dispatcher.accepted(receipt.claimed, of: 1)
+            let error = Cancelled.error(by: "ana", reason: nil).bytes
+            _ = try await store.cancel(
+                run: receipt.runs[0], error: error, isForced: false, now: test.clock.now)
+            let claim = try await store.claim(
+                host: host.options.hostID, namespace: "default", now: test.clock.now, limit: 9, only: nil)
+            #expect(claim.told.map(\.run.id) == receipt.runs)
+            host.hand(claim.runs, told: claim.told)
+            host.hand(receipt.claimed)
+            #expect(try await test.end(receipt.runs[0]).status == .cancelled)
+        }
+    }
+
     @Test func `those in line when a host ends are the next host's`() async throws {
         let store = MemoryJournal()
         let held = HeldCalls()
@@ -106,6 +160,21 @@ import Testing
         #expect(taken == expected)
         line.add(Self.claimed(7, epoch: 1))
         #expect(line.removeAll().map(\.run.number) == [7] && line.next() == nil)
+    }
+
+    @Test func `what is told anew of a run keeps the answers that had come for it`() {
+        func told(_ waits: [String], epoch: Int64 = 1) -> ClaimedRun {
+            var claimed = Self.claimed(1, epoch: epoch)
+            let address = StepAddress(path: "", label: "Ask", occurrence: 1)
+            claimed.answers = waits.map {
+                WaitAnswer(wait: $0, address: address, at: Timestamp(milliseconds: 0), payload: nil)
+            }
+            return claimed
+        }
+        #expect(told([]).joining(told(["a", "b"])).answers.map(\.wait) == ["a", "b"])
+        #expect(told(["b", "c"]).joining(told(["a", "b"])).answers.map(\.wait) == ["a", "b", "c"])
+        #expect(told(["c"], epoch: 2).joining(told(["a"])).answers.map(\.wait) == ["c"])
+        #expect(told(["c"]).joining(nil).answers.map(\.wait) == ["c"])
     }
 
     private static func claimed(_ number: Int64, epoch: Int64) -> ClaimedRun {

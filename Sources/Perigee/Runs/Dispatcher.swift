@@ -64,9 +64,9 @@ final class Dispatcher: Sendable {
     /// - Parameter mayStandInLine: whether it does no harm if they have been taken for a while before they begin.
     /// - Returns: for how many; ``accepted(_:of:)`` has to follow.
     func reserve(_ count: Int, mayStandInLine: Bool) -> Int {
-        let most = mayStandInLine ? Dispatcher.maxAccepted : mostClaimed
-        return state.withLock { state in
+        state.withLock { state in
             guard state.isCaughtUp, !state.isStopped else { return 0 }
+            let most = mayStandInLine ? Dispatcher.maxAccepted : mostClaimed - state.claimed
             let room = min(count, max(0, most - state.accepted.count - state.reserved))
             state.reserved += room
             return room

@@ -44,3 +44,14 @@ struct RunLine {
         return nil
     }
 }
+
+extension ClaimedRun {
+    /// The run as it is here, with what had come for it before if that was in the same epoch.
+    func joining(_ earlier: ClaimedRun?) -> ClaimedRun {
+        guard let earlier, earlier.run.epoch == run.epoch else { return self }
+        var joined = self
+        joined.answers = earlier.answers
+        joined.answers += answers.filter { new in !earlier.answers.contains { $0.wait == new.wait } }
+        return joined
+    }
+}

@@ -21,6 +21,10 @@ actor Shard {
     private var loading: [Int64: ClaimedRun] = [:]
     /// Runs that were claimed again before the commit that let go of them was acknowledged here.
     private var early: [Int64: ClaimedRun] = [:]
+    /// What was told of runs that are not here, as one that was taken when it was accepted may be on its way.
+    private var untaken: [Int64: ClaimedRun] = [:]
+    /// Most of these have just been let go of and never come; what is forgotten is seen at the run's next wait.
+    private static let mostUntaken = 256
     private var outbox: [Commit] = []
     private var flushing: Task<Void, Never>?
     /// No run is taken up any more that stands in line.
@@ -58,6 +62,10 @@ actor Shard {
     private func take(_ claimed: ClaimedRun) {
         let number = claimed.run.number
         guard !isEnding else { return }
+        var claimed = claimed
+        if let told = untaken.removeValue(forKey: number), told.run.epoch == claimed.run.epoch {
+            claimed = told.joining(claimed)
+        }
         // The older claim of one that stands in line counts no more.
         if line[number] != nil {
             line.add(claimed)
@@ -66,7 +74,10 @@ actor Shard {
         // What is being read for an older claim counts no more.
         loading[number] = nil
         if let before = running[number] {
-            guard !before.isCommitting else { return early[number] = claimed }
+            guard !before.isCommitting else {
+                if early.updateValue(claimed, forKey: number) != nil { services.takenAgain(claimed.run) }
+                return
+            }
             // Its lease was over, and this host has taken it anew: what the old execution does counts no more.
             release(before)
         }
@@ -138,15 +149,20 @@ actor Shard {
 
     /// Goes on with a run that this host works on, with what has come for it.
     func tell(_ claimed: ClaimedRun) {
-        if line[claimed.run.number]?.run.epoch == claimed.run.epoch {
-            line.add(claimed)
+        let number = claimed.run.number
+        if let before = line[number], before.run.epoch == claimed.run.epoch {
+            line.add(claimed.joining(before))
             return
         }
-        if loading[claimed.run.number]?.run.epoch == claimed.run.epoch {
-            return loading[claimed.run.number] = claimed
+        if let before = loading[number], before.run.epoch == claimed.run.epoch {
+            return loading[number] = claimed.joining(before)
         }
-        // One that is being let go is claimed with it at once.
-        guard let execution = current(claimed.run.number, claimed.run.epoch) else { return }
+        guard let execution = current(number, claimed.run.epoch) else {
+            // One that is being let go is claimed with it at once.
+            guard claimed.run.owner != nil else { return }
+            if untaken.count >= Shard.mostUntaken { untaken.removeAll() }
+            return untaken[number] = claimed.joining(untaken[number])
+        }
         execution.machine.take(claimed)
         askToEnd(execution, claimed)
         goOn(execution)

@@ -160,7 +160,8 @@ extension PlainError {
     static func read(
         _ said: String, _ failure: LuaFailure, texts: [String: String], lookUp: @escaping LuaLookUp
     ) -> (error: PlainError, script: String, line: Int)? {
-        var rest = said[...]
+        // A piece of the stdlib has neither its name nor its lines with it.
+        var rest = said.hasPrefix("?:-1: ") ? said.dropFirst(6) : said[...]
         var place: (script: String, line: Int)?
         // One error that another passed on has a place for each.
         while let match = rest.prefixMatch(of: #/([^:\n]{1,120}):([0-9]+): /#), let line = Int(match.2),
