@@ -2,6 +2,8 @@ import GRDB
 import PerigeeJournal
 
 /// The tables of a Perigee database, and how older ones become the present ones.
+///
+/// What a migration says never changes once somebody may have a file that it made: what comes later is the next one.
 enum Schema {
     /// What marks a file as ours (`PRAGMA application_id`): the letters PERG.
     static let applicationID: Int32 = 0x5045_5247
@@ -13,11 +15,15 @@ enum Schema {
                 try db.execute(sql: statement)
             }
         }
+        migrator.registerMigration("2 fast") { db in
+            for statement in seed + retentionIndexes { try db.execute(sql: statement) }
+        }
         return migrator
     }
 
     /// What changes with every commit stands in `runs`; what never changes and may be long stands in
-    /// `run_inputs`, so that a commit does not write it again; a `correlation_id` that is the run's own id is left out.
+    /// `run_inputs`, so that a commit does not write it again; an empty `correlation_id` stands for the run's
+    /// own id.
     ///
     /// `wake_at` is when something is to come for the run; a run is owned exactly while its status is `running`.
     /// `entry_count` is the sequence of the last entry. `turn` is where the run stands in line (``Turn``); before its
@@ -40,7 +46,7 @@ enum Schema {
         """
         CREATE TABLE run_inputs (
             run INTEGER PRIMARY KEY, input BLOB NOT NULL, trigger BLOB NOT NULL, event_id TEXT,
-            correlation_id TEXT, parent_id TEXT, parent_path TEXT, parent_label TEXT,
+            correlation_id TEXT NOT NULL, parent_id TEXT, parent_path TEXT, parent_label TEXT,
             parent_occurrence INTEGER, parent_policy TEXT, depth INTEGER, continued_from TEXT
         ) STRICT
         """,
@@ -81,8 +87,6 @@ enum Schema {
         """,
         "CREATE UNIQUE INDEX annotations_by_run ON annotations (run, ordinal)",
         "CREATE TABLE hosts (id TEXT PRIMARY KEY, lease_until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-        "CREATE TABLE store (hash_seed INTEGER NOT NULL) STRICT",
-        "INSERT INTO store VALUES (random() & 4294967295)",
         "CREATE TABLE probe (writes INTEGER NOT NULL) STRICT",
         "INSERT INTO probe VALUES (0)",
     ]
@@ -111,8 +115,7 @@ enum Schema {
             at INTEGER NOT NULL, PRIMARY KEY (namespace, key)
         ) STRICT, WITHOUT ROWID
         """,
-        "CREATE INDEX requests_by_runs ON requests (runs) WHERE event_id IS NULL",
-        "CREATE INDEX requests_by_event ON requests (event_id) WHERE event_id IS NOT NULL",
+        "CREATE INDEX requests_by_runs ON requests (runs)",
     ]
 
     /// A wait's row is gone when the run has taken its answer; an approval's row stays.
@@ -187,6 +190,19 @@ enum Schema {
             value BLOB NOT NULL, UNIQUE (namespace, workflow, key)
         ) STRICT
         """,
+    ]
+
+    /// What the places of strings in Lua's tables follow from: each replay of a run has to have the same.
+    private static let seed = [
+        "CREATE TABLE store (hash_seed INTEGER NOT NULL) STRICT",
+        "INSERT INTO store VALUES (random() & 4294967295)",
+    ]
+
+    /// What retention looks for.
+    private static let retentionIndexes = [
+        "DROP INDEX requests_by_runs",
+        "CREATE INDEX requests_by_runs ON requests (runs) WHERE event_id IS NULL",
+        "CREATE INDEX requests_by_event ON requests (event_id) WHERE event_id IS NOT NULL",
         """
         CREATE INDEX state_by_reply ON state (namespace, \(keptReplyUntil), workflow, key)
             WHERE \(isKeptReply)

@@ -29,7 +29,8 @@ extension Store {
         for path in commit.prunes { try prune(path, of: commit.run) }
         if commit.asksToEnd { try self.run("UPDATE runs SET is_ending = 1 WHERE number = ?", [commit.run]) }
         for annotation in commit.annotations { try append(annotation, to: commit.run) }
-        try record(commit, entryCount: commit.entries.last?.sequence ?? run.entryCount)
+        let entryCount = commit.entries.last?.sequence ?? run.entryCount
+        if !commit.isPlainEnd { try record(commit, entryCount: entryCount) }
         var wakes = false
         for id in commit.closes
         where try close(id, of: commit.run, hasFailed: commit.failures[id], now: commit.at) { wakes = true }
@@ -113,8 +114,8 @@ extension Store {
             }
             effects.formUnion(
                 try end(
-                    run.number, status, output: output, error: error, at: commit.at, isInLines: run.isInLines)
-            )
+                    run.number, status, output: output, error: error, at: commit.at, isInLines: run.isInLines,
+                    with: commit.isPlainEnd ? commit : nil))
         case .attention(let error):
             // A request to cancel that the host did not see takes effect now.
             if let request = run.cancelError, !run.isEnding, !commit.asksToEnd {
@@ -140,5 +141,13 @@ extension Store {
             UPDATE runs SET owner = NULL, status = ?, wake_at = ?, error = COALESCE(?, error)
             WHERE number = ?
             """, [status.rawValue, wakeAt?.milliseconds, error, number])
+    }
+}
+
+extension Commit {
+    /// Whether it ends the run and begins nothing that could look at the run's row before: one statement does for it.
+    fileprivate var isPlainEnd: Bool {
+        guard case .ended = next else { return false }
+        return opens.isEmpty && starts.isEmpty && emits.isEmpty && continuation == nil
     }
 }

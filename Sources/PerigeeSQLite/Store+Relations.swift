@@ -5,23 +5,13 @@ extension Store {
     /// Does what the end of a run means to others: locks, those who wait for it, and its children.
     func settleEnd(_ number: Int64, at: Timestamp) throws -> EndEffects {
         var effects = EndEffects()
-        let concerns = try first(
-            """
-            SELECT EXISTS (SELECT 1 FROM locks WHERE run = r.number),
-                EXISTS (SELECT 1 FROM waits WHERE kind = 5 AND target = r.id AND answered_at IS NULL),
-                EXISTS (SELECT 1 FROM runs WHERE parent = r.number AND ended_at IS NULL),
-                EXISTS (SELECT 1 FROM breakers WHERE namespace = r.namespace AND workflow = r.workflow), r.status
-            FROM runs r WHERE r.number = ?
-            """, [number]
-        ) { row in
-            (
-                locks: try row.next() as Bool, waits: try row.next() as Bool,
-                children: try row.next() as Bool,
-                breaker: try row.next() as Bool, status: try row.choice() as RunStatus
-            )
+        guard var concerns = try concerns(of: number) else { return effects }
+        if concerns.ownWaits {
+            effects.wakesRuns = try dropWaits(number, now: at)
+            // One of them may just have been granted a lock.
+            concerns = try self.concerns(of: number) ?? concerns
         }
-        guard let concerns else { return effects }
-        if concerns.locks { effects.wakesRuns = try release(number, at: at) }
+        if concerns.locks, try release(number, at: at) { effects.wakesRuns = true }
         if concerns.breaker, try tellBreaker(number, concerns.status, at: at) { effects.wakesRuns = true }
         guard concerns.waits || concerns.children, let end = try end(of: number) else { return effects }
         if concerns.waits, end.status != .continued {
@@ -31,6 +21,27 @@ extension Store {
         }
         if concerns.children { try closeChildren(of: number, end, at: at, &effects) }
         return effects
+    }
+
+    /// What the end of a run touches, for most runs nothing, found with one query.
+    private func concerns(of number: Int64) throws -> (
+        ownWaits: Bool, locks: Bool, waits: Bool, children: Bool, breaker: Bool, status: RunStatus
+    )? {
+        try first(
+            """
+            SELECT EXISTS (SELECT 1 FROM waits WHERE run = r.number),
+                EXISTS (SELECT 1 FROM locks WHERE run = r.number),
+                EXISTS (SELECT 1 FROM waits WHERE kind = 5 AND target = r.id AND answered_at IS NULL),
+                EXISTS (SELECT 1 FROM runs WHERE parent = r.number AND ended_at IS NULL),
+                EXISTS (SELECT 1 FROM breakers WHERE namespace = r.namespace AND workflow = r.workflow), r.status
+            FROM runs r WHERE r.number = ?
+            """, [number]
+        ) { row in
+            (
+                ownWaits: try row.next(), locks: try row.next(), waits: try row.next(),
+                children: try row.next(), breaker: try row.next(), status: try row.choice()
+            )
+        }
     }
 
     private func closeChildren(
@@ -102,8 +113,7 @@ extension Store {
         next.startAt = nil
         next.parent = old.parent
         let begun = try submit(Submission(namespace: old.namespace, starts: [next]), now: at)
-        let new = try first("SELECT number FROM runs WHERE id = ?", [next.id]) { try $0.next() as Int64 }
-        guard let new else { return begun.wakes }
+        guard let new = try self.number(ofRun: next.id) else { return begun.wakes }
         try run("UPDATE runs SET continued_as = ? WHERE number = ?", [next.id, number])
         try run("UPDATE run_inputs SET continued_from = ? WHERE run = ?", [old.id, new])
         try run(
@@ -134,10 +144,9 @@ extension Store {
         if target != run {
             try self.run("UPDATE waits SET target = ? WHERE number = ?", [target, wait.number])
         }
-        let number = try first("SELECT number FROM runs WHERE id = ?", [target]) { try $0.next() as Int64 }
-        guard let number, let end = try end(of: number), end.status.isFinal || number == wait.run else {
-            return
-        }
+        guard let number = try self.number(ofRun: target), let end = try end(of: number),
+            end.status.isFinal || number == wait.run
+        else { return }
         _ = try answer(wait, payload: end.payload, at: at)
     }
 
@@ -146,8 +155,7 @@ extension Store {
     }
 
     func relations(run id: String) throws -> RunRelations? {
-        let number = try first("SELECT number FROM runs WHERE id = ?", [id]) { try $0.next() as Int64 }
-        guard let number else { return nil }
+        guard let number = try self.number(ofRun: id) else { return nil }
         let children = try all(
             """
             SELECT r.id, r.number, r.workflow, r.status, i.parent_path, i.parent_label, i.parent_occurrence

@@ -6,7 +6,7 @@ extension Store {
         SELECT r.number, r.id, r.namespace, r.workflow, r.version, r.bundle, r.status, r.key, r.owner,
             r.epoch, r.entry_count, r.created_at, r.started_at, r.ended_at, r.deadline_at, r.cancel_error,
             r.paused_at, r.tags, r.status_text, r.output, r.error, r.continued_as, r.turn, r.concurrency_key,
-            r.held, i.input, i.trigger, i.event_id, COALESCE(i.correlation_id, r.id), i.parent_id,
+            r.held, i.input, i.trigger, i.event_id, COALESCE(NULLIF(i.correlation_id, ''), r.id), i.parent_id,
             i.parent_path, i.parent_label, i.parent_occurrence, i.parent_policy, i.depth, i.continued_from
         FROM runs r JOIN run_inputs i ON i.run = r.number
         """
@@ -63,6 +63,10 @@ extension Store {
     /// The run without its waits.
     func plainRun(_ number: Int64) throws -> RunRecord? {
         try first("\(Self.runColumns) WHERE r.number = ?", [number], decodeRun)
+    }
+
+    func number(ofRun id: String) throws -> Int64? {
+        try first("SELECT number FROM runs WHERE id = ?", [id]) { try $0.next() }
     }
 
     func run(id: String) throws -> RunRecord? {
@@ -126,20 +130,30 @@ extension Store {
         }
     }
 
+    private static let ending = """
+        UPDATE runs SET owner = NULL, wake_at = NULL, status = ?, output = ?, error = ?, ended_at = ?,
+            cancel_error = NULL, paused_at = NULL, turn = NULL, entry_count = COALESCE(?, entry_count),
+            tags = COALESCE(?, tags), status_text = COALESCE(?, status_text), version = COALESCE(?, version),
+            bundle = COALESCE(?, bundle) WHERE number = ? AND ended_at IS NULL
+        """
+    private static let endingInLines = ending + " RETURNING namespace, workflow, key, concurrency_key"
+
     /// Ends a run: nothing can happen to it any more.
     ///
-    /// - Parameter isInLines: false where it is known that it has no key and needs no slot, which saves time.
+    /// - Parameters:
+    ///   - isInLines: false where it is known that it has no key and needs no slot, which saves time.
+    ///   - commit: what else changes about the run.
     @discardableResult
     func end(
         _ number: Int64, _ status: RunStatus, output: Payload?, error: Payload?, at: Timestamp,
-        isInLines: Bool = true
+        isInLines: Bool = true, with commit: Commit? = nil
     ) throws -> EndEffects {
         let lines = try all(
-            """
-            UPDATE runs SET owner = NULL, wake_at = NULL, status = ?, output = ?, error = ?, ended_at = ?,
-                cancel_error = NULL, paused_at = NULL, turn = NULL WHERE number = ? AND ended_at IS NULL
-            \(isInLines ? "RETURNING namespace, workflow, key, concurrency_key" : "")
-            """, [status.rawValue, output, error, at.milliseconds, number]
+            isInLines ? Self.endingInLines : Self.ending,
+            [
+                status.rawValue, output, error, at.milliseconds, commit?.entries.last?.sequence, commit?.tags,
+                commit?.statusText, commit?.move?.version, commit?.move?.bundle, number,
+            ]
         ) { row in
             let namespace: String = try row.next()
             let workflow: String = try row.next()
@@ -149,9 +163,7 @@ extension Store {
             }
         }.first
         guard db.changesCount > 0 else { return EndEffects() }
-        let opensGate = try dropWaits(number, now: at)
         var effects = try settleEnd(number, at: at)
-        if opensGate { effects.wakesRuns = true }
         if let lines, try leaveLines(key: lines[0], slot: lines[1], now: at) { effects.wakesRuns = true }
         return effects
     }

@@ -29,10 +29,9 @@ extension Store {
             wakes = try answerWaits(with: event, number, now: now)
             eventNumber = number
         }
-        let eventsAfter = try eventNumber ?? newestEvent(isNeeded: !submission.starts.isEmpty)
         var receipt = SubmissionReceipt(eventID: submission.event?.id, runs: [], isDuplicate: false)
         for start in submission.starts {
-            if try begin(start, of: submission, after: eventsAfter, now: now, claimant, &receipt) {
+            if try begin(start, of: submission, after: eventNumber, now: now, claimant, &receipt) {
                 wakes = true
             }
         }
@@ -126,16 +125,11 @@ extension Store {
         return wakes
     }
 
-    private func newestEvent(isNeeded: Bool) throws -> Int64 {
-        guard isNeeded else { return 0 }
-        return try first("SELECT COALESCE(MAX(number), 0) FROM events", []) { try $0.next() as Int64 } ?? 0
-    }
-
     /// Creates a run, or does what its key asks for instead; the receipt tells what.
     ///
     /// - Returns: whether a run can be claimed now that could not before.
     private func begin(
-        _ start: NewRun, of submission: Submission, after event: Int64, now: Timestamp,
+        _ start: NewRun, of submission: Submission, after event: Int64?, now: Timestamp,
         _ claimant: Claimant?, _ receipt: inout SubmissionReceipt
     ) throws -> Bool {
         let key = start.key.map {
@@ -184,24 +178,26 @@ extension Store {
         return try cancel(run: run, error: error, isForced: false, now: now)?.run
     }
 
+    /// - Parameter event: the last event that it does not look back to; `nil` for the newest there is.
     /// - Returns: the new run's number.
     @discardableResult
     private func insert(
-        _ start: NewRun, _ run: RunRecord, _ turn: Turn?, after event: Int64, wakeAt: Timestamp?
+        _ start: NewRun, _ run: RunRecord, _ turn: Turn?, after event: Int64?, wakeAt: Timestamp?
     ) throws -> Int64 {
+        let parent = try run.parent.flatMap { try self.number(ofRun: $0.run) }
         try insert(
             """
             INSERT INTO runs (id, namespace, workflow, version, bundle, status, key, owner, epoch, wake_at,
                 events_after, created_at, started_at, deadline_at, error, concurrency_key, turn, timeout,
                 entry_count, parent)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-                (SELECT number FROM runs WHERE id = ?))
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, COALESCE(?, (SELECT COALESCE(MAX(number), 0) FROM events)),
+                ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 run.id, run.namespace, run.workflow, run.version, run.bundle, run.status.rawValue, run.key,
                 run.owner, run.epoch, wakeAt?.milliseconds, event, run.createdAt.milliseconds,
                 run.startedAt?.milliseconds, run.deadlineAt?.milliseconds, run.error, start.concurrencyKey,
-                turn?.rawValue, start.timeoutMilliseconds, run.entryCount, run.parent?.run,
+                turn?.rawValue, start.timeoutMilliseconds, run.entryCount, parent,
             ], taken: "the run id \(run.id)")
         let number = db.lastInsertedRowID
         for entry in start.entries { try append(entry, to: number) }
@@ -212,7 +208,7 @@ extension Store {
             "INSERT INTO run_inputs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
             [
                 number, run.input, run.trigger, run.eventID,
-                run.correlationID == run.id ? nil : run.correlationID, run.parent?.run,
+                run.correlationID == run.id ? "" : run.correlationID, run.parent?.run,
                 run.parent?.step.path, run.parent?.step.label, run.parent?.step.occurrence,
                 run.parent?.onEnd.rawValue, run.parent?.depth,
             ])

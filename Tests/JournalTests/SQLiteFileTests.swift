@@ -119,6 +119,26 @@ import Testing
         }
     }
 
+    @Test func `a file of the first version gets what came later`() async throws {
+        try await withScratch { directory in
+            let path = directory + "/a.db"
+            let queue = try DatabaseQueue(path: path)
+            try await queue.writeWithoutTransaction {
+                try $0.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
+            }
+            try Schema.migrator.migrate(queue, upTo: "1 facts")
+            try queue.close()
+            let journal = try SQLiteJournal(path: path)
+            try await start("run_1", in: journal)
+            let seed = try await journal.hashSeed()
+            try journal.close()
+            let again = try SQLiteJournal(path: path)
+            #expect(try await again.hashSeed() == seed)
+            #expect(try await again.run(id: "run_1")?.correlationID == "c")
+            try again.close()
+        }
+    }
+
     @Test func `a file of a newer version is refused`() async throws {
         try await withScratch { directory in
             let path = directory + "/a.db"
