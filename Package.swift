@@ -70,7 +70,8 @@ let package = Package(
         .target(name: "CRegex", exclude: ["README.md"], linkerSettings: [.linkedLibrary("re2")]),
         // Programs take it, libraries don't: whoever embeds them has a malloc of their own choice.
         .target(
-            name: "CAllocator", linkerSettings: [.linkedLibrary("jemalloc", .when(platforms: [.linux]))]),
+            name: "CAllocator", dependencies: [sqlite],
+            linkerSettings: [.linkedLibrary("jemalloc", .when(platforms: [.linux]))]),
         .target(name: "PerigeeLua", dependencies: ["CLuaShim"], swiftSettings: house),
         .target(name: "PerigeeJournal", swiftSettings: house),
         .target(name: "CSQLiteShim", dependencies: [sqlite]),

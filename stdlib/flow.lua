@@ -4,8 +4,6 @@ local options = host.load("options")
 local raise = host.load("errors")
 local flow = {}
 
-flow.run = host.run_info()
-
 function flow.now() return host.now() end
 
 function flow.today(zone)
@@ -60,6 +58,6 @@ end
 
 return host.load("sealed")("flow", flow, {
   call = "flow_call", continue = "flow_continue", csv = "flow_csv", json = "flow_json", list = "flow_list",
-  lock = "flow_lock", metric = "flow_metric", start = "flow_start", state = "flow_state", text = "flow_text",
-  time = "flow_time",
+  lock = "flow_lock", metric = "flow_metric", run = "flow_run", start = "flow_start", state = "flow_state",
+  text = "flow_text", time = "flow_time",
 })

@@ -46,22 +46,21 @@ extension Ambient {
 enum Identifier {
     /// The prefix, the time, and 40 bits of each number.
     static func text(_ prefix: String, at moment: Timestamp, high: UInt64, low: UInt64) -> String {
-        var text = prefix + "_"
         let time = UInt64(clamping: max(0, moment.milliseconds)) & 0xFFFF_FFFF_FFFF
-        for shift in stride(from: 45, through: 0, by: -5) {
-            text.append(base32[Int(time >> UInt64(shift) & 31)])
+        var text: [UInt8] = []
+        text.reserveCapacity(prefix.utf8.count + 27)
+        text += prefix.utf8
+        text.append(UInt8(ascii: "_"))
+        for (bits, top) in [(time, 45), (high, 35), (low, 35)] {
+            for shift in stride(from: top, through: 0, by: -5) {
+                text.append(base32[Int(bits >> shift & 31)])
+            }
         }
-        for shift in stride(from: 35, through: 0, by: -5) {
-            text.append(base32[Int(high >> UInt64(shift) & 31)])
-        }
-        for shift in stride(from: 35, through: 0, by: -5) {
-            text.append(base32[Int(low >> UInt64(shift) & 31)])
-        }
-        return text
+        return String(decoding: text, as: UTF8.self)
     }
 }
 
-private let base32 = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ")
+private let base32 = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
 
 /// A stream of random numbers that is a function of its seed (SplitMix64, Steele, Lea and Flood 2014).
 struct SeededRandom {

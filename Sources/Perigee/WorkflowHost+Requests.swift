@@ -161,7 +161,8 @@ extension WorkflowHost {
         if let key = start.key, key.isEmpty || key.utf8.count > 512 {
             throw HostError.invalid("`key` has \(key.utf8.count) bytes.", hint: "A key has 1 to 512 bytes.")
         }
-        let run = RunStart(target: target, input: start.input, trigger: ["type": "manual"], key: start.key)
+        let run = RunStart(
+            target: target, input: start.input, bytes: input, trigger: ["type": "manual"], key: start.key)
         let faults = run.faults
         guard faults.isEmpty else { throw HostError.invalidInput(faults) }
         var new = run.newRun(correlationID: nil, ambient: ambient)
@@ -226,7 +227,7 @@ extension WorkflowHost {
         let event = EventRecord(
             id: id, namespace: namespace, source: new.source ?? "api", sourceID: new.id ?? id, type: new.type,
             data: data, at: ambient.now, correlationID: new.correlationID, causationID: new.causationID)
-        let starts = registry.triggers.starts(for: event, ambient: ambient)
+        let starts = registry.triggers.starts(for: event, data: new.data, ambient: ambient)
         return Submission(namespace: namespace, event: event, starts: starts)
     }
 

@@ -145,12 +145,11 @@ public final class WorkflowHost: Service, Sendable {
     func hand(_ runs: [ClaimedRun], told: [ClaimedRun] = []) {
         waiters.begin(runs.map(\.run.id))
         let shards = phase.withLock { $0.shards }
-        for (index, shard) in shards.enumerated() {
-            func isOwn(_ claimed: ClaimedRun) -> Bool {
-                claimed.run.number % Int64(shards.count) == Int64(index)
-            }
-            let (own, ownTold) = (runs.filter(isOwn), told.filter(isOwn))
-            if !own.isEmpty || !ownTold.isEmpty { shard.hand(own, told: ownTold) }
+        func index(_ claimed: ClaimedRun) -> Int { Int(claimed.run.number % Int64(shards.count)) }
+        let own = Dictionary(grouping: runs, by: index)
+        let ownTold = Dictionary(grouping: told, by: index)
+        for (index, shard) in shards.enumerated() where own[index] != nil || ownTold[index] != nil {
+            shard.hand(own[index] ?? [], told: ownTold[index] ?? [])
         }
     }
 

@@ -149,7 +149,9 @@ private struct JSONParser {
     private mutating func string() throws(JSONError) -> String {
         let start = at
         at += 1
-        var text: [UInt8] = []
+        // What stands before the last escape; most texts have none.
+        var unescaped: [UInt8] = []
+        var plain = at
         while true {
             guard let byte = next else {
                 throw JSONError(offset: start, reason: "the text in quotes never ends")
@@ -157,13 +159,18 @@ private struct JSONParser {
             at += 1
             switch byte {
             case UInt8(ascii: "\""):
+                let rest = bytes[plain..<at - 1]
+                let text = unescaped.isEmpty ? rest : (unescaped + rest)[...]
                 guard let string = String(validating: text, as: UTF8.self) else {
                     throw JSONError(offset: start, reason: "the text is not valid UTF-8")
                 }
                 return string
-            case UInt8(ascii: "\\"): text.append(contentsOf: try escape())
+            case UInt8(ascii: "\\"):
+                unescaped += bytes[plain..<at - 1]
+                unescaped += try escape()
+                plain = at
             case 0..<0x20: throw JSONError(offset: at - 1, reason: "a control character must be escaped")
-            default: text.append(byte)
+            default: break
             }
         }
     }

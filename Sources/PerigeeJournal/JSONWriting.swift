@@ -2,8 +2,19 @@ extension JSON {
     /// The value as JSON text with its keys in byte order, so that equal values give equal bytes.
     public var bytes: Payload {
         var output = Payload()
+        if isContainer { output.reserveCapacity(JSON.usualSize) }
         write(to: &output)
         return output
+    }
+
+    /// Enough for most objects, so that they are not moved while they grow.
+    private static let usualSize = 128
+
+    private var isContainer: Bool {
+        switch self {
+        case .array, .object: true
+        default: false
+        }
     }
 
     /// The value as JSON text with its keys in byte order.
@@ -53,21 +64,34 @@ extension JSON {
 
     private static func writeString(_ text: String, to output: inout Payload) {
         output.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                output.append(UInt8(ascii: "\\"))
-                output.append(byte)
-            case 0x0A: output.append(contentsOf: "\\n".utf8)
-            case 0x0D: output.append(contentsOf: "\\r".utf8)
-            case 0x09: output.append(contentsOf: "\\t".utf8)
-            case 0..<0x20:
-                output.append(contentsOf: "\\u00".utf8)
-                output.append(contentsOf: [hexDigits[Int(byte >> 4)], hexDigits[Int(byte & 15)]])
-            default: output.append(byte)
+        var text = text
+        text.withUTF8 { text in
+            var plain = 0
+            for (at, byte) in text.enumerated() {
+                guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else {
+                    continue
+                }
+                output.append(contentsOf: text[plain..<at])
+                writeEscaped(byte, to: &output)
+                plain = at + 1
             }
+            output.append(contentsOf: text[plain...])
         }
         output.append(UInt8(ascii: "\""))
+    }
+
+    private static func writeEscaped(_ byte: UInt8, to output: inout Payload) {
+        switch byte {
+        case 0x0A: output.append(contentsOf: "\\n".utf8)
+        case 0x0D: output.append(contentsOf: "\\r".utf8)
+        case 0x09: output.append(contentsOf: "\\t".utf8)
+        case 0..<0x20:
+            output.append(contentsOf: "\\u00".utf8)
+            output.append(contentsOf: [hexDigits[Int(byte >> 4)], hexDigits[Int(byte & 15)]])
+        default:
+            output.append(UInt8(ascii: "\\"))
+            output.append(byte)
+        }
     }
 
     private static let hexDigits = Array("0123456789abcdef".utf8)

@@ -207,6 +207,7 @@ private func hostModule(_ context: UnsafeMutableRawPointer?, _ name: UnsafePoint
 
 /// In the order of their places, as a table's own order is by chance.
 private func secretUses(_ bytes: UnsafeRawBufferPointer) -> [SecretUse] {
+    guard !bytes.isEmpty else { return [] }
     let parts = bytes.split(separator: 0, omittingEmptySubsequences: false).map {
         String(decoding: $0, as: UTF8.self)
     }

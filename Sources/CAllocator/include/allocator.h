@@ -1,4 +1,4 @@
-// Nothing to call: what links this gets its memory from jemalloc, on Linux.
+// Nothing to call: what links this gets its memory from jemalloc, on Linux, and SQLite does not count what it takes.
 #ifndef PERIGEE_ALLOCATOR_H
 #define PERIGEE_ALLOCATOR_H
 

@@ -41,21 +41,26 @@ public struct CallContext: Sendable {
 struct FunctionTable: Sendable {
     typealias Function = @Sendable (Payload, CallContext) async throws -> Payload
 
+    private static let decoder = JSONDecoder()
+    private static let encoder: JSONEncoder = {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return encoder
+    }()
+
     private var functions: [String: Function] = [:]
 
     mutating func register<Input: Decodable & Sendable, Output: Encodable & Sendable>(
         _ name: String, _ body: @escaping @Sendable (Input, CallContext) async throws -> Output
     ) {
-        functions[name] = { input, context in
+        functions[name] = { [decoder = Self.decoder, encoder = Self.encoder] input, context in
             let value: Input
-            do { value = try JSONDecoder().decode(Input.self, from: Data(input)) } catch {
+            do { value = try decoder.decode(Input.self, from: Data(input)) } catch {
                 throw ScriptError(
                     code: "PG2021", kind: "validation",
                     message: "The input of \"\(name)\" does not fit: \(describe(error)).",
                     hint: "Compare the fields with the ones that the function declares.")
             }
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             return Payload(try encoder.encode(try await body(value, context)))
         }
     }

@@ -54,9 +54,12 @@ extension RunRecord {
         return .object(fields)
     }
 
+    /// How a trigger ends that ``rerunTrigger(of:from:)`` has made, as its keys are in order: few have to be parsed.
+    private static let rerunEnd = Array(#""type":"rerun"}"#.utf8)
+
     private var rerun: JSON? {
-        guard let trigger = try? JSON(parsing: trigger), trigger["type"] == "rerun" else { return nil }
-        return trigger
+        guard trigger.suffix(Self.rerunEnd.count).elementsEqual(Self.rerunEnd) else { return nil }
+        return try? JSON(parsing: trigger)
     }
 
     /// The id of the run whose randomness its script sees: its own, or that of the run whose record it began with.

@@ -2,7 +2,7 @@ import PerigeeJournal
 import PerigeeLua
 
 /// A bundle with its chunks compiled: what every run of a version shares.
-struct CompiledBundle: Sendable {
+final class CompiledBundle: Sendable {
     let bundle: ScriptBundle
     /// Chunks by the name under which they are asked for: a path without `.lua`, `stdlib/http`, `lib.crm`.
     private let chunks: [String: LuaChunk]

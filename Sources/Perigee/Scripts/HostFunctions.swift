@@ -27,7 +27,12 @@ enum HostFunction: String, CaseIterable {
         (try? JSON(parsing: arguments, maxDepth: 80))?.array ?? []
     }
 
-    var maySuspend: Bool { rawValue.hasPrefix("await_") }
+    var maySuspend: Bool {
+        switch self {
+        case .await_step, .await_join, .await_checkpoint: true
+        default: false
+        }
+    }
 
     /// The answer of a function that depends on nothing but its arguments; `nil` for any other function.
     func pureReply(_ arguments: [JSON]) -> LuaReply? {

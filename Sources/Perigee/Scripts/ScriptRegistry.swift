@@ -36,7 +36,10 @@ final class ScriptRegistry: Sendable {
 
     fileprivate struct State {
         var entries: [String: Entry] = [:]
+        /// What follows from the entries: what starts at what, and what new runs and those in flight are made of.
         var triggers = TriggerIndex([])
+        var targets: [String: TriggerIndex.Target] = [:]
+        var bundles: [String: CompiledBundle] = [:]
         var stamps: [String: FileStamp]?
         var isFolderMissing = false
     }
@@ -72,17 +75,12 @@ final class ScriptRegistry: Sendable {
 
     /// The version of a workflow that new runs start on.
     func target(_ workflow: String) -> TriggerIndex.Target? {
-        state.withLock { state in
-            guard let entry = state.entries[workflow], !entry.isDeleted, let version = entry.version,
-                let script = entry.script
-            else { return nil }
-            return TriggerIndex.Target(version: version, definition: script.definition)
-        }
+        state.withLock { $0.targets[workflow] }
     }
 
     /// The compiled texts of a bundle, if it is the newest of its workflow.
     func compiled(bundle: String) -> CompiledBundle? {
-        state.withLock { $0.entries.values.first { $0.version?.bundle == bundle }?.script?.compiled }
+        state.withLock { $0.bundles[bundle] }
     }
 
     /// The newest version of a workflow with its texts.
@@ -174,7 +172,7 @@ final class ScriptRegistry: Sendable {
             rules: script.definition.rules, now: ambient.now)
         state.withLock { state in
             state.entries[id] = Entry(version: version, script: script, lastBundle: bundle.hash)
-            state.rebuildTriggers()
+            state.rebuildIndexes()
         }
         let (added, removed) = ScriptRegistry.changedLines(before?.script?.compiled.bundle, bundle)
         activity.send(
@@ -192,7 +190,7 @@ final class ScriptRegistry: Sendable {
             entry.lastBundle = bundle
             entry.isDeleted = false
             state.entries[id] = entry
-            state.rebuildTriggers()
+            state.rebuildIndexes()
             return .some(entry.version?.number)
         }
         if let running { activity.send(.scriptRefused(problem, runningVersion: running)) }
@@ -203,7 +201,7 @@ final class ScriptRegistry: Sendable {
             guard state.entries[id]?.isDeleted == false else { return false }
             state.entries[id]?.isDeleted = true
             state.entries[id]?.problem = nil
-            state.rebuildTriggers()
+            state.rebuildIndexes()
             return true
         }
         if isNew { activity.send(.scriptDeleted(workflow: id)) }
@@ -245,14 +243,16 @@ final class ScriptRegistry: Sendable {
 }
 
 extension ScriptRegistry.State {
-    mutating func rebuildTriggers() {
-        triggers = TriggerIndex(
-            entries.values.compactMap { entry in
-                guard !entry.isDeleted, let version = entry.version, let script = entry.script else {
-                    return nil
-                }
-                return TriggerIndex.Target(version: version, definition: script.definition)
-            })
+    mutating func rebuildIndexes() {
+        targets = [:]
+        bundles = [:]
+        for (workflow, entry) in entries {
+            guard let version = entry.version, let script = entry.script else { continue }
+            bundles[version.bundle] = script.compiled
+            if entry.isDeleted { continue }
+            targets[workflow] = TriggerIndex.Target(version: version, definition: script.definition)
+        }
+        triggers = TriggerIndex(Array(targets.values))
     }
 }
 

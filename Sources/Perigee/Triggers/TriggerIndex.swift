@@ -3,9 +3,14 @@ import PerigeeJournal
 /// Which workflows start at what, as the scripts stand now.
 struct TriggerIndex: Sendable {
     /// The version of a workflow that new runs start on.
-    struct Target: Sendable {
+    final class Target: Sendable {
         let version: WorkflowVersion
         let definition: WorkflowDefinition
+
+        init(version: WorkflowVersion, definition: WorkflowDefinition) {
+            self.version = version
+            self.definition = definition
+        }
     }
 
     private struct EventTrigger: Sendable {
@@ -44,9 +49,11 @@ struct TriggerIndex: Sendable {
     }
 
     /// The runs that an event starts, at most one of each workflow.
-    func starts(for event: EventRecord, ambient: any Ambient) -> [NewRun] {
+    ///
+    /// - Parameter data: the event's data where it is known as a value already.
+    func starts(for event: EventRecord, data: JSON? = nil, ambient: any Ambient) -> [NewRun] {
         guard let triggers = byEvent[event.type] else { return [] }
-        let data = (try? JSON(parsing: event.data)) ?? .null
+        let data = data ?? (try? JSON(parsing: event.data)) ?? .null
         var started: Set<String> = []
         return triggers.compactMap { trigger in
             guard trigger.match.matches(data, now: event.at), TriggerIndex.hasChanged(data, trigger.changed),
@@ -57,7 +64,8 @@ struct TriggerIndex: Sendable {
                 "source": .string(event.source),
             ]
             if let cause = event.causationID { source["causation_id"] = .string(cause) }
-            let run = RunStart(target: trigger.target, input: data, trigger: .object(source))
+            let run = RunStart(
+                target: trigger.target, input: data, bytes: event.data, trigger: .object(source))
             return run.newRun(correlationID: event.correlationID, ambient: ambient)
         }
     }
@@ -87,14 +95,19 @@ struct TriggerIndex: Sendable {
 struct RunStart {
     let target: TriggerIndex.Target
     let input: JSON
+    /// The input as it is stored.
+    let bytes: Payload
     let trigger: JSON
     let key: String?
     /// Every fault of the input.
     let faults: [InputFault]
 
-    init(target: TriggerIndex.Target, input: JSON, trigger: JSON, key: String? = nil) {
+    init(
+        target: TriggerIndex.Target, input: JSON, bytes: Payload? = nil, trigger: JSON, key: String? = nil
+    ) {
         self.target = target
         self.input = input
+        self.bytes = bytes ?? input.bytes
         self.trigger = trigger
         self.key = key ?? target.definition.key?.key(for: input)
         faults = target.definition.input?.faults(of: input) ?? []
@@ -111,7 +124,7 @@ struct RunStart {
             id: id, workflow: target.version.workflow, version: target.version.number,
             bundle: target.version.bundle,
             key: faults.isEmpty ? key : nil, onConflict: onConflict(id),
-            concurrencyKey: faults.isEmpty ? concurrencyKey : nil, input: input.bytes, trigger: trigger.bytes,
+            concurrencyKey: faults.isEmpty ? concurrencyKey : nil, input: bytes, trigger: trigger.bytes,
             correlationID: correlationID ?? id, status: error == nil ? .queued : .attention, error: error,
             timeoutMilliseconds: target.definition.timeoutMilliseconds)
     }

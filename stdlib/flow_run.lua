@@ -1,0 +1,3 @@
+-- flow.run: this run, as the script may know it
+local host = ...
+return host.run_info()
