@@ -24,8 +24,10 @@ extension Store {
         if let earlier = try earlierReceipt(of: submission) { return (earlier, false) }
         var wakes = false
         var eventNumber: Int64?
+        // But for keys, it starts just these.
+        let expected = submission.starts.map(\.id)
         if let event = submission.event {
-            let number = try record(event)
+            let number = try record(event, runs: expected)
             wakes = try answerWaits(with: event, number, now: now)
             eventNumber = number
         }
@@ -35,7 +37,7 @@ extension Store {
                 wakes = true
             }
         }
-        if let eventNumber, !submission.starts.isEmpty {
+        if let eventNumber, receipt.runs != expected || !receipt.refused.isEmpty {
             try run(
                 "UPDATE events SET runs = ?, refused = ? WHERE number = ?",
                 [receipt.runs.list, receipt.refused.list, eventNumber])
@@ -73,7 +75,8 @@ extension Store {
                 return receipt
             }
         }
-        guard let event = submission.event else { return nil }
+        // An id that the host has just made was never sent before.
+        guard let event = submission.event, event.sourceID != event.id else { return nil }
         return try first(
             "SELECT id, runs, refused FROM events WHERE namespace = ? AND source = ? AND source_id = ?",
             [event.namespace, event.source, event.sourceID]
@@ -82,16 +85,16 @@ extension Store {
         }
     }
 
-    private func record(_ event: EventRecord) throws -> Int64 {
+    private func record(_ event: EventRecord, runs: [String]) throws -> Int64 {
         try insert(
             """
             INSERT INTO events
                 (id, namespace, source, source_id, type, data, at, correlation_id, causation_id, runs)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '[]')
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 event.id, event.namespace, event.source, event.sourceID, event.type, event.data,
-                event.at.milliseconds, event.correlationID, event.causationID,
+                event.at.milliseconds, event.correlationID, event.causationID, runs.list,
             ], taken: "the event id \(event.id)")
         return db.lastInsertedRowID
     }

@@ -40,8 +40,8 @@ struct WaitingRow {
 
     /// The part of one core that the host takes while everything waits.
     private func idleShare() async throws -> Double {
-        // After a second without work it gives memory back, once.
-        try await Task.sleep(for: .seconds(3))
+        // After a second without work it gives memory back, and jemalloc what nobody took for ten.
+        try await Task.sleep(for: .seconds(15))
         let start = ContinuousClock.now
         let cpu = Footprint.cpuSeconds
         try await Task.sleep(for: .seconds(load.secondsPerRound * 2))
@@ -50,7 +50,7 @@ struct WaitingRow {
 
     /// - Parameters:
     ///   - growth: resident memory above that of an empty host, in bytes.
-    ///   - held: the same once the host has been idle for some seconds.
+    ///   - held: the same once the host has been idle for 15 seconds.
     private func memoryFigures(growth: Double?, held: Double?) -> [Figure] {
         let count = Double(load.waitingRuns)
         let setting = residentRuns.map { "residentRuns \($0)" } ?? "residentRuns by default"
@@ -60,7 +60,7 @@ struct WaitingRow {
                 row, "memory per waiting run, \(load.waitingRuns) runs", growth.map { $0 / count }, "bytes",
                 note: note),
             Figure(row, "memory above an empty host", growth.map { $0 / 1_048_576 }, "MiB"),
-            Figure(row, "… after some idle seconds", held.map { $0 / 1_048_576 }, "MiB"),
+            Figure(row, "… after 15 idle seconds", held.map { $0 / 1_048_576 }, "MiB"),
         ]
     }
 }
