@@ -17,7 +17,7 @@
 // What a burst of runs needed is kept until a shard has nothing to do: pages that are made anew cost more than a short
 // run.
 #define POOLED_ARENAS 4096
-#define KEPT_ARENAS 128
+#define KEPT_ARENAS 32
 #define GIVE_BACK_SECONDS 2
 // By this part of the limit memory may grow beyond it while a stack is moved.
 #define MOVED_STACK_SHARE 8

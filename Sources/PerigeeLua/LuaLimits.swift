@@ -2,7 +2,7 @@ import CLuaShim
 
 /// What one Lua state may use.
 public struct LuaLimits: Hashable, Sendable {
-    /// Memory, in bytes; the allocator refuses beyond it.
+    /// Memory, in bytes; the allocator refuses beyond it, but for an eighth more while Lua moves a stack.
     public var memoryBytes = 64 * 1_048_576
     /// A slice of CPU time in milliseconds, after which the state lets others run (``LuaStep/preempted``).
     public var sliceMilliseconds = 10

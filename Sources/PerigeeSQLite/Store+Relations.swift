@@ -5,12 +5,8 @@ extension Store {
     /// Does what the end of a run means to others: locks, those who wait for it, and its children.
     func settleEnd(_ number: Int64, at: Timestamp) throws -> EndEffects {
         var effects = EndEffects()
-        guard var concerns = try concerns(of: number) else { return effects }
-        if concerns.ownWaits {
-            effects.wakesRuns = try dropWaits(number, now: at)
-            // One of them may just have been granted a lock.
-            concerns = try self.concerns(of: number) ?? concerns
-        }
+        guard let concerns = try concerns(of: number) else { return effects }
+        if concerns.ownWaits { effects.wakesRuns = try dropWaits(number, now: at) }
         if concerns.locks, try release(number, at: at) { effects.wakesRuns = true }
         if concerns.breaker, try tellBreaker(number, concerns.status, at: at) { effects.wakesRuns = true }
         guard concerns.waits || concerns.children, let end = try end(of: number) else { return effects }

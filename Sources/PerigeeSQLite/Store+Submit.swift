@@ -75,8 +75,7 @@ extension Store {
                 return receipt
             }
         }
-        // An id that the host has just made was never sent before.
-        guard let event = submission.event, event.sourceID != event.id else { return nil }
+        guard let event = submission.event else { return nil }
         return try first(
             "SELECT id, runs, refused FROM events WHERE namespace = ? AND source = ? AND source_id = ?",
             [event.namespace, event.source, event.sourceID]

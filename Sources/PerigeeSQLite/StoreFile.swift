@@ -75,7 +75,7 @@ enum StoreFile {
                 try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
                 try db.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
             }
-            try db.execute(sql: "PRAGMA cache_size = -65536")
+            try db.execute(sql: "PRAGMA cache_size = -49152")
             try db.execute(sql: "PRAGMA wal_autocheckpoint = 0")
             try WriteAheadLog.copyOnClose(false, db)
             if let maxPages = limits.maxPages {

@@ -29,6 +29,22 @@ extension JournalContract {
                 try await scene.commit(Commit(run: number, epoch: 1, at: at(3), next: .running))
                 try expectEqual(try await scene.run("run_1").statusText, "on it")
             },
+            Check(area: "commit", promise: "an end says everything else about the run, too") { scene in
+                let number = try await scene.startClaimed("run_1")
+                try await scene.commit(
+                    Commit(
+                        run: number, epoch: 1, at: at(2), entries: [completed(1), completed(2)],
+                        tags: payload(#"{"a":"b"}"#), statusText: "done",
+                        move: Commit.Move(version: 2, bundle: "b2"),
+                        next: .ended(.completed, output: payload("1"), error: nil)))
+                let run = try await scene.run("run_1")
+                try expectEqual(run.status, .completed)
+                try expectEqual(run.entryCount, 2)
+                try expectEqual(run.tags, payload(#"{"a":"b"}"#))
+                try expectEqual(run.statusText, "done")
+                try expectEqual(run.version, 2)
+                try expectEqual(run.bundle, "b2")
+            },
             Check(area: "commit", promise: "an end is final and shows output, error and time") { scene in
                 let number = try await scene.startClaimed("run_1")
                 try await scene.commit(

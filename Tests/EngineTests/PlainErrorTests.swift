@@ -23,9 +23,10 @@ struct PlainErrorTests {
     @Test func `an error in the midst of the stdlib is told without a place that says nothing`() {
         let failure = LuaFailure(message: "", script: "a.lua", line: 1)
         let read = PlainError.read(
-            "?:-1: attempt to index a nil value (local 'x')", failure, texts: ["a.lua": "local x\nreturn x.y"]
-        ) { _, _ in nil }
-        #expect(read?.error.code == "PG1050")
+            "?:-1: attempt to index a nil value (field 'y')", failure, texts: ["a.lua": "return x.y.z"]
+        ) { _, _ in LuaGlimpse(type: "nil") }
+        #expect(read?.error.code == "PG1050" && read?.error.columns == nil)
+        #expect(read?.error.message == "`y` is empty (nil), so it has no fields.")
     }
 
     private static let firm = LuaGlimpse(type: "table", keys: ["staff_count", "name", "domain"])

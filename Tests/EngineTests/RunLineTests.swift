@@ -162,6 +162,19 @@ import Testing
         #expect(line.removeAll().map(\.run.number) == [7] && line.next() == nil)
     }
 
+    @Test func `those whose time runs come first, in their order`() {
+        var line = RunLine()
+        for number in 1...6 {
+            var claimed = Self.claimed(Int64(number), epoch: 1)
+            if number > 3 { claimed.run.deadlineAt = Timestamp(milliseconds: 9) }
+            line.add(claimed)
+        }
+        _ = line.remove(5)
+        var taken: [Int64] = []
+        while let next = line.next() { taken.append(next.run.number) }
+        #expect(taken == [4, 6, 1, 2, 3])
+    }
+
     @Test func `what is told anew of a run keeps the answers that had come for it`() {
         func told(_ waits: [String], epoch: Int64 = 1) -> ClaimedRun {
             var claimed = Self.claimed(1, epoch: epoch)

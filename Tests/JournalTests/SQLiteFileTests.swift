@@ -15,6 +15,11 @@ import Testing
         _ = try await journal.submit([Submission(namespace: "main", starts: [run])], now: now)[0].get()
     }
 
+    /// FNV-1a.
+    private static func digest(_ text: String) -> UInt64 {
+        text.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    }
+
     private func setting(_ name: String, of journal: SQLiteJournal) throws -> Int? {
         try journal.pool.writeWithoutTransaction { try Int.fetchOne($0, sql: "PRAGMA \(name)") }
     }
@@ -127,6 +132,15 @@ import Testing
                 try $0.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
             }
             try Schema.migrator.migrate(queue, upTo: "1 facts")
+            let tables = try await queue.read {
+                try String.fetchAll(
+                    $0,
+                    sql:
+                        "SELECT sql FROM sqlite_master WHERE name NOT LIKE 'grdb%' AND sql <> '' ORDER BY name"
+                )
+            }
+            // Files that it made are about: it must never say anything else.
+            #expect(Self.digest(tables.joined(separator: "\n")) == 6_106_230_114_496_236_296)
             try queue.close()
             let journal = try SQLiteJournal(path: path)
             try await start("run_1", in: journal)

@@ -5,9 +5,9 @@ import PerigeeJournal
 struct Retention {
     /// How many rows one transaction removes or looks at.
     private static let batch = 1000
-    /// Between two batches, as long as the last one took: others have the writer for half of the time, and what becomes
-    /// old is removed as fast as it can have been made.
-    private static let pauseMilliseconds: ClosedRange<Int64> = 2...50
+    /// Between two batches, twice as long as the last one took: others have the writer for most of the time, and what
+    /// becomes old is still removed as fast as it can have been made.
+    private static let pauseMilliseconds: ClosedRange<Int64> = 2...100
     /// Between two looks once there is nothing left to remove, and while more becomes old all the time.
     private static let restMilliseconds: Int64 = 3_600_000
     private static let shortRestMilliseconds: Int64 = 60_000
@@ -51,7 +51,9 @@ struct Retention {
     }
 
     private static func pause(after work: Duration) -> Int64 {
-        min(max(Int64(work / .milliseconds(1)), pauseMilliseconds.lowerBound), pauseMilliseconds.upperBound)
+        min(
+            max(Int64(work * 2 / .milliseconds(1)), pauseMilliseconds.lowerBound),
+            pauseMilliseconds.upperBound)
     }
 
     private func sleep(_ milliseconds: Int64) async -> Bool {

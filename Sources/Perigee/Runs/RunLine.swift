@@ -1,10 +1,31 @@
 import PerigeeJournal
 
-/// Runs that a host has taken and does not work on yet, in the order in which they came.
+/// Runs that a host has taken and does not work on yet, in the order in which they came; those whose time runs first.
 struct RunLine {
     private var runs: [Int64: ClaimedRun] = [:]
-    private var order: [Int64] = []
-    private var first = 0
+    private var urgent = Order()
+    private var others = Order()
+
+    /// Numbers of runs; those that have left are passed over.
+    private struct Order {
+        var numbers: [Int64] = []
+        var first = 0
+
+        mutating func next() -> Int64? {
+            guard first < numbers.count else {
+                self = Order()
+                return nil
+            }
+            defer {
+                first += 1
+                if first > 1024, first > numbers.count / 2 {
+                    numbers.removeFirst(first)
+                    first = 0
+                }
+            }
+            return numbers[first]
+        }
+    }
 
     /// Adds a run at the end, or puts what is newer about it in its place.
     ///
@@ -12,8 +33,13 @@ struct RunLine {
     @discardableResult
     mutating func add(_ claimed: ClaimedRun) -> ClaimedRun? {
         let before = runs.updateValue(claimed, forKey: claimed.run.number)
-        if before == nil { order.append(claimed.run.number) }
-        return before
+        guard before == nil else { return before }
+        if claimed.run.deadlineAt == nil {
+            others.numbers.append(claimed.run.number)
+        } else {
+            urgent.numbers.append(claimed.run.number)
+        }
+        return nil
     }
 
     subscript(number: Int64) -> ClaimedRun? { runs[number] }
@@ -28,19 +54,11 @@ struct RunLine {
         return Array(runs.values)
     }
 
-    /// Takes the one that came first.
+    /// Takes the one whose turn it is.
     mutating func next() -> ClaimedRun? {
-        while first < order.count {
-            let claimed = runs.removeValue(forKey: order[first])
-            first += 1
-            if first > 1024, first > order.count / 2 {
-                order.removeFirst(first)
-                first = 0
-            }
-            if let claimed { return claimed }
+        while let number = urgent.next() ?? others.next() {
+            if let claimed = runs.removeValue(forKey: number) { return claimed }
         }
-        order.removeAll()
-        first = 0
         return nil
     }
 }

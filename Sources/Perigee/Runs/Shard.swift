@@ -21,7 +21,8 @@ actor Shard {
     private var loading: [Int64: ClaimedRun] = [:]
     /// Runs that were claimed again before the commit that let go of them was acknowledged here.
     private var early: [Int64: ClaimedRun] = [:]
-    /// What was told of runs that are not here, as one that was taken when it was accepted may be on its way.
+    /// What was told of runs that are not here: one that was taken as it was accepted, so that this is its first epoch,
+    /// may be on its way.
     private var untaken: [Int64: ClaimedRun] = [:]
     /// Most of these have just been let go of and never come; what is forgotten is seen at the run's next wait.
     private static let mostUntaken = 256
@@ -159,7 +160,7 @@ actor Shard {
         }
         guard let execution = current(number, claimed.run.epoch) else {
             // One that is being let go is claimed with it at once.
-            guard claimed.run.owner != nil else { return }
+            guard claimed.run.owner != nil, claimed.run.epoch == 1 else { return }
             if untaken.count >= Shard.mostUntaken { untaken.removeAll() }
             return untaken[number] = claimed.joining(untaken[number])
         }

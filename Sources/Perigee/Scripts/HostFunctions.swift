@@ -4,7 +4,7 @@ import PerigeeLua
 
 /// What the stdlib can ask of the host, by the name it has there.
 ///
-/// Only those whose name begins with `await_` may suspend the script.
+/// Only some may suspend the script (``maySuspend``).
 enum HostFunction: String, CaseIterable {
     case await_step, await_join, await_checkpoint, step, end_checkpoint
     case begin_branch, stop_branches, branch_line, shield, enter, leave, changed, release

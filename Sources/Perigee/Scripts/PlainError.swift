@@ -160,8 +160,9 @@ extension PlainError {
     static func read(
         _ said: String, _ failure: LuaFailure, texts: [String: String], lookUp: @escaping LuaLookUp
     ) -> (error: PlainError, script: String, line: Int)? {
-        // A piece of the stdlib has neither its name nor its lines with it.
-        var rest = said.hasPrefix("?:-1: ") ? said.dropFirst(6) : said[...]
+        // A piece of the stdlib has neither its name nor its lines with it; the names are its own, not the script's.
+        let isOfStdlib = said.hasPrefix("?:-1: ")
+        var rest = isOfStdlib ? said.dropFirst(6) : said[...]
         var place: (script: String, line: Int)?
         // One error that another passed on has a place for each.
         while let match = rest.prefixMatch(of: #/([^:\n]{1,120}):([0-9]+): /#), let line = Int(match.2),
@@ -171,9 +172,10 @@ extension PlainError {
             rest = rest[match.range.upperBound...]
         }
         let found = place ?? (failure.script, failure.line)
-        let isInFrame = found == (failure.script, failure.line)
+        let isInFrame = found == (failure.script, failure.line) && !isOfStdlib
         let error = PlainError(
-            String(rest), isPlaced: place != nil, line: found.1, text: texts[found.0] ?? "",
+            String(rest), isPlaced: isOfStdlib || place != nil, line: found.1,
+            text: isOfStdlib ? "" : texts[found.0] ?? "",
             traceback: failure.traceback, lookUp: isInFrame ? lookUp : { _, _ in nil })
         return error.map { ($0, found.0, found.1) }
     }
