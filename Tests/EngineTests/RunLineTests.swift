@@ -15,11 +15,15 @@ import Testing
     /// Begins so many runs, which hold a call each, once the host is caught up: until then runs are rows of the store,
     /// which are claimed in any number.
     private static func begin(_ count: Int, on test: TestHost) async throws -> [String] {
-        while test.host.dispatcher.reserve(1, mayStandInLine: true) == 0 { await Task.yield() }
+        await reserveOne(on: test)
         test.host.dispatcher.accepted([], of: 1)
         var ids: [String] = []
         for n in 1...count { ids.append(try await test.begin("h", ["n": .string("\(n)")]).id) }
         return ids
+    }
+
+    private static func reserveOne(on test: TestHost) async {
+        while test.host.dispatcher.reserve(1, mayStandInLine: true) == 0 { await Task.yield() }
     }
 
     @Test(arguments: Setting.all)
@@ -100,8 +104,8 @@ import Testing
             let start = RunStart(target: target, input: ["n": "1"], trigger: ["type": "manual"])
             let submission = Submission(
                 namespace: "default", starts: [start.newRun(correlationID: nil, ambient: test.clock)])
-            let claimant = Claimant(
-                host: host.options.hostID, limit: host.dispatcher.reserve(1, mayStandInLine: true))
+            await Self.reserveOne(on: test)
+            let claimant = Claimant(host: host.options.hostID, limit: 1)
             let receipt = try await store.submit([submission], now: test.clock.now, claimant: claimant)[0]
                 .get()
             host.dispatcher.accepted(receipt.claimed, of: 1)
