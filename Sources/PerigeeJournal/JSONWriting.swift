@@ -2,20 +2,16 @@ extension JSON {
     /// The value as JSON text with its keys in byte order, so that equal values give equal bytes.
     public var bytes: Payload {
         var output = Payload()
-        if isContainer { output.reserveCapacity(JSON.usualSize) }
+        switch self {
+        case .array, .object: output.reserveCapacity(JSON.usualSize)
+        default: break
+        }
         write(to: &output)
         return output
     }
 
     /// Enough for most objects, so that they are not moved while they grow.
     private static let usualSize = 128
-
-    private var isContainer: Bool {
-        switch self {
-        case .array, .object: true
-        default: false
-        }
-    }
 
     /// The value as JSON text with its keys in byte order.
     public var text: String {

@@ -21,10 +21,7 @@ enum StoreCreation {
                 path: path, detail: "it is missing, while its log \(log) is there and holds a part of it")
         }
         let unfinished = path + ".new"
-        for suffix in ["", "-journal", "-wal", "-shm"]
-        where FileManager.default.fileExists(atPath: unfinished + suffix) {
-            try FileManager.default.removeItem(atPath: unfinished + suffix)
-        }
+        try remove(unfinished)
         var configuration = configuration
         configuration.journalMode = .wal
         let queue = try DatabaseQueue(path: unfinished, configuration: configuration)
@@ -50,6 +47,14 @@ enum StoreCreation {
         }
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         for made in missing { try syncDirectory(of: made.path) }
+    }
+
+    /// Removes a database file that nobody uses, with all that stands beside it.
+    static func remove(_ path: String) throws {
+        for suffix in ["", "-journal", "-wal", "-shm"]
+        where FileManager.default.fileExists(atPath: path + suffix) {
+            try FileManager.default.removeItem(atPath: path + suffix)
+        }
     }
 
     /// Makes a name durable.

@@ -46,7 +46,7 @@ extension SQLiteJournal {
 private enum StoreRewriting {
     static func run(_ path: String) throws -> (before: StoreSpace, after: StoreSpace) {
         let new = path + ".new"
-        try remove(new)
+        try StoreCreation.remove(new)
         do {
             let before = try use(path) { db, before in
                 try leaveLog(db, path)
@@ -58,15 +58,8 @@ private enum StoreRewriting {
             return try replace(path, by: new, before)
         } catch {
             // It would go on taking as much of the disk as the store.
-            try? remove(new)
+            try? StoreCreation.remove(new)
             throw error
-        }
-    }
-
-    private static func remove(_ new: String) throws {
-        for suffix in ["", "-journal", "-wal", "-shm"]
-        where FileManager.default.fileExists(atPath: new + suffix) {
-            try FileManager.default.removeItem(atPath: new + suffix)
         }
     }
 

@@ -53,15 +53,15 @@ struct FunctionTable: Sendable {
     mutating func register<Input: Decodable & Sendable, Output: Encodable & Sendable>(
         _ name: String, _ body: @escaping @Sendable (Input, CallContext) async throws -> Output
     ) {
-        functions[name] = { [decoder = Self.decoder, encoder = Self.encoder] input, context in
+        functions[name] = { input, context in
             let value: Input
-            do { value = try decoder.decode(Input.self, from: Data(input)) } catch {
+            do { value = try Self.decoder.decode(Input.self, from: Data(input)) } catch {
                 throw ScriptError(
                     code: "PG2021", kind: "validation",
                     message: "The input of \"\(name)\" does not fit: \(describe(error)).",
                     hint: "Compare the fields with the ones that the function declares.")
             }
-            return Payload(try encoder.encode(try await body(value, context)))
+            return Payload(try Self.encoder.encode(try await body(value, context)))
         }
     }
 
