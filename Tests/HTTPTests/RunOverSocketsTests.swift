@@ -160,7 +160,7 @@ private struct Answer: Codable, Equatable, Sendable {
             let script = """
                 return workflow { name = "Pay", run = function()
                   local reply = http.post("Pay", { url = "\(server.url)/payments", json = { amount = 7 },
-                    timeout = "1s", retry = { \(delays) } })
+                    timeout = "10s", retry = { \(delays) } })
                   return { text = reply.body, attempts = reply.attempts }
                 end }
                 """
